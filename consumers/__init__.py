@@ -1,0 +1,1 @@
+"""Takes events from the bus and gives them to people and systems."""

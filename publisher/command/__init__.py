@@ -1,0 +1,1 @@
+"""The `amibus` command: the composition root, the one place that may import publisher and consumers."""

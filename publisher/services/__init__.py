@@ -1,0 +1,1 @@
+"""What the publisher does, written against ports only."""

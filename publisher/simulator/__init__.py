@@ -1,0 +1,1 @@
+"""A PBX for tests and demonstrations: replays recorded bytes or makes up calls."""
