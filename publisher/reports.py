@@ -1,0 +1,102 @@
+"""What the services have to say: named events, turned into log lines and counters by one module elsewhere.
+
+They are data only, never on the path of a single event: what happens often is counted, and the count is
+reported. Texts hold no secret and no full phone number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """Anything worth telling an operator. `pbx` is the PBX's name in the configuration."""
+
+    pbx: str
+
+
+Reporter = Callable[[Report], None]
+
+
+@dataclass(slots=True, frozen=True)
+class PbxUp(Report):
+    """Logged in, and events flow."""
+
+    version: str
+    epoch: int
+
+
+@dataclass(slots=True, frozen=True)
+class PbxDown(Report):
+    """The connection is gone or did not come about; the next try is in `retry_secs`."""
+
+    cause: str
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class PbxLoginRefused(Report):
+    """The PBX said no to the login: an operator must act."""
+
+    message: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class GapAnnounced(Report):
+    """Events may have been missed between two moments (microseconds since the Unix epoch)."""
+
+    cause: str
+    from_us: int
+    to_us: int
+    count: int | None
+
+
+@dataclass(slots=True, frozen=True)
+class ResyncDone(Report):
+    """The live state was read: how many snapshot events, how many calls had ended unseen."""
+
+    snapshots: int
+    ended: int
+
+
+@dataclass(slots=True, frozen=True)
+class ResyncIncomplete(Report):
+    """The PBX did not give one of the lists."""
+
+    action: str
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
+class FilterNotSet(Report):
+    """The PBX did not take a filter: those events are left out here instead."""
+
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
+class MalformedSeen(Report):
+    """Bytes that are no packet; `dropped` says whether content is lost."""
+
+    reason: str
+    dropped: bool
+
+
+@dataclass(slots=True, frozen=True)
+class JournalAlarm(Report):
+    """The journal has trouble; an empty text says that it is over."""
+
+    alarm: str
+
+
+@dataclass(slots=True, frozen=True)
+class ServiceCrashed(Report):
+    """A service stopped on an unforeseen error and is started again."""
+
+    service: str
+    error: str
+    retry_secs: float
