@@ -1,0 +1,99 @@
+"""`deploy/amibus.example.toml`: every key with its meaning and its default, generated from the models.
+
+`python -m publisher.configuration.example` writes it anew.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.quantities import format_size
+from publisher.configuration.secrets import SecretText, SecretUrl
+from publisher.configuration.section import TlsSettings
+from publisher.configuration.settings import BindingSettings, Settings
+
+EXAMPLE_FILE: Final = Path("deploy/amibus.example.toml")
+_WIDTH: Final = 100
+_HEAD: Final = """\
+# amibus.toml: the settings of ami-bus. Every key has a default: what stands behind a # shows it, or an
+# example of a value where there is none. Unknown keys are errors. Any key can be set by the environment
+# instead: AMIBUS__BUS__URL=amqp://…, AMIBUS__PBX__0__HOST=10.0.0.5.
+"""
+# What a first configuration sets; everything else stays commented out.
+_SHOWN: Final = {("pbx", "name"), ("pbx", "host"), ("pbx", "username"), ("pbx", "secret_file")}
+_SIZES: Final = {"keep_bytes", "memory_limit"}
+_ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
+
+
+def example_text() -> str:
+    """The commented example."""
+    parts = [_HEAD]
+    for section, field in Settings.model_fields.items():
+        model = _ARRAYS.get(section) or field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        parts.append(_section(section, model))
+    return "\n".join(parts)
+
+
+def write_example(path: Path = EXAMPLE_FILE) -> None:
+    path.write_text(example_text(), encoding="utf-8")
+
+
+def _section(section: str, model: type[BaseModel]) -> str:
+    header = f"[[{section}]]" if section in _ARRAYS else f"[{section}]"
+    about = (model.__doc__ or "").splitlines()[0]
+    # A binding is somebody's choice: none is made by the example.
+    lines = [f"# {about}", f"# {header}" if section == "binding" else header]
+    for key, field in model.model_fields.items():
+        lines += _comment(field.description or "")
+        setting = f"{key} = {_value(key, field)}"
+        lines.append(setting if (section, key) in _SHOWN else f"# {setting}")
+        if key == "tls":
+            lines += _table(TlsSettings)
+    return "\n".join(lines) + "\n"
+
+
+def _table(model: type[BaseModel]) -> list[str]:
+    pairs = ", ".join(f"{key} = {_value(key, field)}" for key, field in model.model_fields.items())
+    return [f"# tls = {{ {pairs} }}"]
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# - ", subsequent_indent="#   ")
+
+
+def _value(key: str, field: FieldInfo) -> str:
+    if field.default is None or field.is_required():
+        return toml((field.examples or [""])[0])
+    if key in _SIZES:
+        return toml(format_size(field.default))
+    if isinstance(field.default, TlsSettings):
+        return "{ verify = true }"
+    return toml(field.default)
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it: text, numbers, booleans and lists of these; secrets stay masked."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"{value:g}" if float(value).is_integer() else repr(value)
+        case list():
+            return f"[{', '.join(toml(element) for element in value)}]"
+        case SecretText() | SecretUrl():
+            return toml(str(value))
+        case _:
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{text}"'
+
+
+if __name__ == "__main__":
+    write_example()

@@ -1,0 +1,168 @@
+"""`[[pbx]]`: one PBX to listen to."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from publisher.configuration.quantities import Seconds, Whole
+from publisher.configuration.secrets import (
+    SecretText,
+    checked_env,
+    checked_file,
+    checked_plain,
+    read_secret_env,
+    read_secret_file,
+    refused,
+)
+from publisher.configuration.section import Line, Section, TlsSettings
+
+AMI_PORT: Final = 5038
+AMI_TLS_PORT: Final = 5039
+
+# A PBX's name is a token of the routing key, a file name and a Redis key: no character needs escaping.
+PBX_NAME: Final = r"^[a-z0-9_][a-z0-9_-]*$"
+EventName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
+Host = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+$", max_length=253)]
+
+
+class PbxSettings(Section):
+    """One PBX: where it is, who we are there, and what of its events we take."""
+
+    name: str = Field(
+        default="main",
+        pattern=PBX_NAME,
+        max_length=40,
+        description="The PBX's name, the first token of every routing key: at most 40 of a-z, 0-9, _ and -.",
+    )
+    host: Host = Field(
+        default="127.0.0.1", description="Host name or address of Asterisk's manager interface."
+    )
+    port: Whole = Field(default=AMI_PORT, ge=1, le=65535, description="Manager port; 5039 where tls is on.")
+    tls: bool | TlsSettings = Field(
+        default=False,
+        description="TLS to the manager: true, false, or a table with ca_file, verify, server_name.",
+    )
+    username: Line = Field(default="amibus", description="The user in manager.conf.")
+    secret_file: Path | None = Field(
+        default=None,
+        examples=["amibus.secret"],
+        description="File that holds the user's secret; must not be readable by every user.",
+    )
+    secret_env: str | None = Field(
+        default=None, examples=["PBX_SECRET"], description="Environment variable that holds the secret."
+    )
+    secret: SecretText | None = Field(
+        default=None,
+        examples=["…"],
+        description="The secret itself; refused where every user can read the configuration file.",
+    )
+    auth: Literal["md5", "plain"] = Field(
+        default="md5", description="How to log in; plain sends the secret as it is."
+    )
+    encoding: str = Field(default="utf-8", description="Encoding of the PBX's text, such as utf-8 or cp1251.")
+    trunks: list[Line] = Field(
+        default=[],
+        max_length=1000,
+        description="Names of trunk peers: SIP/<trunk>-… is then not taken for an extension.",
+    )
+    leave_out: list[EventName] = Field(
+        default=[],
+        max_length=200,
+        description="Events not to publish, such as VarSet: about 60 % of ordinary traffic.",
+    )
+    events: str = Field(
+        default="on",
+        pattern=r"^[a-z]+(,[a-z]+)*$",
+        description="Event classes to ask for at login: on (all), or a list such as call,agent,system.",
+    )
+    connect_timeout_secs: Seconds = Field(
+        default=10.0,
+        ge=0.1,
+        le=300,
+        description="How long to wait for the connection and for each answer of the login.",
+    )
+    ping_interval_secs: Seconds = Field(
+        default=4.0,
+        ge=0.1,
+        le=300,
+        description="Silence after which a Ping is sent; two without an answer mean a dead connection.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_of_tls(cls, data: object) -> object:
+        if (
+            isinstance(data, dict)
+            and "port" not in data
+            and data.get("tls") not in (None, False, "false", "0")
+        ):
+            return {**data, "port": AMI_TLS_PORT}
+        return data
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            encoded = "Event: \r\n".encode(name)
+        except (LookupError, UnicodeError):
+            raise refused(
+                f'"{name}" is no text encoding that Python knows; allowed: utf-8, cp1251, koi8-r, …'
+            ) from None
+        if encoded != b"Event: \r\n":
+            raise refused(f'"{name}" does not keep ASCII as it is; allowed: utf-8, cp1251, koi8-r, …')
+        return codecs.lookup(name).name
+
+    @field_validator("secret_file")
+    @classmethod
+    def _usable_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return checked_file(path, info)
+
+    @field_validator("secret_env")
+    @classmethod
+    def _set_variable(cls, name: str | None, info: ValidationInfo) -> str | None:
+        return checked_env(name, info)
+
+    @field_validator("secret")
+    @classmethod
+    def _unseen(cls, secret: SecretText | None, info: ValidationInfo) -> SecretText | None:
+        checked_plain(info, secret is not None)
+        if secret is not None and not secret.reveal():
+            raise refused("is empty")
+        if secret is not None and any(ord(character) < 0x20 for character in secret.reveal()):
+            raise refused("must be a single line without control characters")
+        return secret
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> PbxSettings:
+        given = [key for key in ("secret_file", "secret_env", "secret") if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise refused(f"needs exactly one of secret_file, secret_env, secret; found {found}")
+        return self
+
+    def read_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The secret as it is now. Raises `ConfigurationError` if its file or variable has gone."""
+        if self.secret is not None:
+            return self.secret.reveal()
+        if self.secret_file is not None:
+            return read_secret_file(self.secret_file)
+        assert self.secret_env is not None
+        return read_secret_env(self.secret_env, environ)
+
+    @property
+    def tls_settings(self) -> TlsSettings | None:
+        """The TLS settings, or None for a plain connection."""
+        if isinstance(self.tls, TlsSettings):
+            return self.tls
+        return TlsSettings() if self.tls else None
+
+    @property
+    def address(self) -> str:
+        """`host:port` for messages."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

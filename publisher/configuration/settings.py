@@ -1,0 +1,113 @@
+"""The settings: every section of `amibus.toml`, each key with its default and its meaning.
+
+The descriptions here are the reference documentation and the commented example: both are generated.
+Unknown keys are errors. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+
+from publisher.configuration.bus import BusSettings
+from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.quantities import ByteSize, Seconds
+from publisher.configuration.secrets import SecretUrl, checked_plain, refused, resolve
+from publisher.configuration.section import EMBEDDED, Section
+
+
+class JournalSettings(Section):
+    """Where events stand until the bus has them, and for how long they are kept after that."""
+
+    dir: Path = Field(default=Path("data"), description="Folder of the journals, one SQLite file a PBX.")
+    durability: Literal["process", "power"] = Field(
+        default="process",
+        description="What a journalled event survives: a crash of the process, or a power cut too (fsync).",
+    )
+    keep_days: Seconds = Field(default=7.0, ge=0, le=3650, description="Days to keep what the bus has taken.")
+    keep_bytes: ByteSize = Field(
+        default=10 << 30,
+        ge=1 << 20,
+        description="Size at which the oldest go first; unpublished ones then with an announced gap.",
+    )
+    memory_limit: ByteSize = Field(
+        default=64 << 20,
+        ge=1 << 20,
+        description="Events held in memory while the disk refuses; beyond it a gap is announced.",
+    )
+
+    @field_validator("dir")
+    @classmethod
+    def _resolved(cls, path: Path, info: ValidationInfo) -> Path:
+        return resolve(path, info)
+
+
+class CommandsSettings(Section):
+    """The command queue."""
+
+    url: SecretUrl = Field(default=SecretUrl(EMBEDDED), description="embedded, or redis://…, rediss://…")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretUrl, info: ValidationInfo) -> SecretUrl:
+        checked_plain(info, url.holds_password)
+        if url.reveal() != EMBEDDED and not re.match(r"rediss?://[^/?#\s]", url.reveal()):
+            raise refused(
+                "is no command queue; allowed: embedded, redis://user:password@host:port/db, rediss://…"
+            )
+        return url
+
+
+class PolicySettings(Section):
+    """Who may command what; nothing is allowed by default."""
+
+
+class GatewaySettings(Section):
+    """The HTTP gateway."""
+
+
+class BindingSettings(Section):
+    """One consumer's share of the events."""
+
+    name: str = Field(
+        examples=["crm"],
+        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
+        max_length=60,
+        description="The binding's name, unique: a-z, 0-9, _ . and -.",
+    )
+    keys: list[Annotated[str, StringConstraints(min_length=1, max_length=255)]] = Field(
+        default=["#"],
+        min_length=1,
+        max_length=1000,
+        description="Topic patterns: * is one token, # any number of them.",
+    )
+
+
+class LogSettings(Section):
+    """The log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    format: Literal["console", "json"] = Field(
+        default="console", description="For people, or one JSON object a line."
+    )
+    mask_numbers: bool = Field(default=True, description="Show only the last four digits of phone numbers.")
+
+
+class Settings(Section):
+    """The whole file."""
+
+    pbx: list[PbxSettings] = Field(default=[], max_length=1000, description="The PBXs to listen to.")
+    bus: BusSettings = Field(default=BusSettings(), description=BusSettings.__doc__)
+    journal: JournalSettings = Field(default=JournalSettings(), description=JournalSettings.__doc__)
+    commands: CommandsSettings = Field(default=CommandsSettings(), description=CommandsSettings.__doc__)
+    policy: PolicySettings = Field(default=PolicySettings(), description=PolicySettings.__doc__)
+    gateway: GatewaySettings = Field(default=GatewaySettings(), description=GatewaySettings.__doc__)
+    binding: list[BindingSettings] = Field(
+        default=[], max_length=10_000, description="The consumers' bindings."
+    )
+    log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
