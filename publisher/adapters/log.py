@@ -1,0 +1,119 @@
+"""Reports become log lines here and nowhere else.
+
+A console line for people (`12:30:01 WARN  main  PbxDown: …`) or one JSON object a line for machines.
+Repeats of the same report about the same PBX are written at most once in ten seconds; the next line says
+how many were kept back. Numbers longer than four digits inside texts are masked to their last four when
+masking is on (the default), because PBX messages may quote callers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+from publisher.reports import (
+    FilterNotSet,
+    GapAnnounced,
+    JournalAlarm,
+    MalformedSeen,
+    PbxDown,
+    PbxLoginRefused,
+    Report,
+    ResyncIncomplete,
+    ServiceCrashed,
+)
+
+_REPEAT_SECS: Final = 10.0
+_REMEMBERED: Final = 1000
+_NUMBER: Final = re.compile(r"(?<![\w.:])\+?\d{5,}(?![\w.:])")
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+_WARNINGS: Final = (PbxDown, GapAnnounced, ResyncIncomplete, FilterNotSet, MalformedSeen)
+_ERRORS: Final = (PbxLoginRefused, ServiceCrashed)
+
+
+def mask_numbers(text: str) -> str:
+    """`74951234567` → `***4567`."""
+    return _NUMBER.sub(lambda found: "***" + found.group()[-4:], text)
+
+
+class LogReporter:
+    """A `Reporter` that writes lines. `level` is the least one written."""
+
+    def __init__(
+        self,
+        style: str = "console",
+        level: str = "info",
+        mask: bool = True,
+        out: TextIO | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._json = style == "json"
+        self._least = LEVELS.index(level)
+        self._mask = mask
+        self._out = out if out is not None else sys.stderr
+        self._now = now
+        self._last: dict[tuple[str, str, str], float] = {}
+        self._kept_back: dict[tuple[str, str, str], int] = {}
+
+    def __call__(self, report: Report) -> None:
+        level = level_of(report)
+        if LEVELS.index(level) < self._least:
+            return
+        name = type(report).__name__
+        key = (report.pbx, name, str(getattr(report, "cause", getattr(report, "alarm", ""))))
+        now = self._now()
+        last = self._last.get(key)
+        if last is not None and now - last < _REPEAT_SECS:
+            self._kept_back[key] = self._kept_back.get(key, 0) + 1
+            return
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+            self._kept_back.clear()
+        self._last[key] = now
+        self._write(level, name, report, self._kept_back.pop(key, 0), now)
+
+    def _write(self, level: str, name: str, report: Report, kept_back: int, now: float) -> None:
+        data = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
+        if self._mask:
+            data = {
+                key: mask_numbers(value) if isinstance(value, str) else value for key, value in data.items()
+            }
+        if kept_back:
+            data["repeated"] = kept_back
+        moment = datetime.fromtimestamp(now, UTC)
+        if self._json:
+            line = json.dumps(
+                {"time": moment.isoformat(timespec="milliseconds"), "level": level, "event": name, **data},
+                ensure_ascii=False,
+            )
+        else:
+            pbx = data.pop("pbx")
+            said = "  ".join(f"{key}={_short(value)}" for key, value in data.items())
+            line = f"{moment:%H:%M:%S} {level.upper():7} {pbx}  {name}  {said}".rstrip()
+        self._out.write(line + "\n")
+        self._out.flush()
+
+
+def level_of(report: Report) -> str:
+    """How loud a report is."""
+    if isinstance(report, _ERRORS) or (isinstance(report, JournalAlarm) and report.alarm):
+        return "error"
+    # Reports of other modules say it themselves.
+    said = getattr(type(report), "LEVEL", "")
+    if said in LEVELS:
+        return str(said)
+    return "warning" if isinstance(report, _WARNINGS) else "info"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)

@@ -1,0 +1,66 @@
+"""The log: one line a report, nothing secret, no flood."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from publisher.adapters.log import LogReporter, mask_numbers
+from publisher.reports import GapAnnounced, JournalAlarm, PbxDown, PbxUp, ResyncDone
+
+
+def test_a_console_line_names_level_pbx_and_what_happened() -> None:
+    out = io.StringIO()
+    LogReporter(out=out, now=lambda: 0.0)(PbxUp("main", "Asterisk Call Manager/9.0.0", 17))
+    assert out.getvalue() == "00:00:00 INFO    main  PbxUp  version=Asterisk Call Manager/9.0.0  epoch=17\n"
+
+
+def test_a_json_line_is_one_object() -> None:
+    out = io.StringIO()
+    LogReporter("json", out=out, now=lambda: 0.0)(GapAnnounced("main", "link_lost", 1, 2, None))
+    assert json.loads(out.getvalue()) == {
+        "time": "1970-01-01T00:00:00.000+00:00",
+        "level": "warning",
+        "event": "GapAnnounced",
+        "pbx": "main",
+        "cause": "link_lost",
+        "from_us": 1,
+        "to_us": 2,
+        "count": None,
+    }
+
+
+def test_repeats_are_kept_back_and_counted() -> None:
+    out = io.StringIO()
+    moment = [0.0]
+    log = LogReporter("json", out=out, now=lambda: moment[0])
+    for second in range(25):
+        moment[0] = float(second)
+        log(PbxDown("main", "unreachable", "no route", 1.0))
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line.get("repeated") for line in lines] == [None, 9, 9]
+
+
+def test_two_pbxs_do_not_hide_each_other() -> None:
+    out = io.StringIO()
+    log = LogReporter(out=out, now=lambda: 0.0)
+    log(PbxDown("main", "unreachable", "no route", 1.0))
+    log(PbxDown("branch", "unreachable", "no route", 1.0))
+    assert len(out.getvalue().splitlines()) == 2
+
+
+def test_the_level_hides_what_is_less() -> None:
+    out = io.StringIO()
+    log = LogReporter(level="error", out=out, now=lambda: 0.0)
+    log(ResyncDone("main", 3, 0))
+    log(PbxDown("main", "unreachable", "no route", 1.0))
+    log(JournalAlarm("main", "the disk is full"))
+    assert [line.split()[1] for line in out.getvalue().splitlines()] == ["ERROR"]
+
+
+def test_phone_numbers_show_their_last_four_digits_only() -> None:
+    assert (
+        mask_numbers("no such peer 74951234567 at 127.0.0.1:50380")
+        == "no such peer ***4567 at 127.0.0.1:50380"
+    )
+    assert mask_numbers("extension 200") == "extension 200"
