@@ -1,0 +1,45 @@
+"""The machine-readable side of the contract: JSON Schemas, the AsyncAPI document and the golden vectors.
+
+They are files of this package, so that `amibus schema` and a test in any language read the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+from schemas.errors import UnknownDocument
+
+EVENT_SCHEMA: Final = "event.schema.json"
+CONTROL_SCHEMA: Final = "control.schema.json"
+ASYNCAPI: Final = "asyncapi.json"
+VECTORS: Final = ("tokens", "routing", "topics", "envelopes", "packet_text")
+
+_DOCUMENTS: Final = {
+    EVENT_SCHEMA: "JSON Schema (draft 2020-12) of an event's body",
+    CONTROL_SCHEMA: "JSON Schema (draft 2020-12) of the control key of control events",
+    ASYNCAPI: "AsyncAPI 3.0: exchanges, routing keys, headers, content types",
+    "vectors/tokens.json": "golden vectors: text and the token it is written as",
+    "vectors/routing.json": "golden vectors: events and their routing keys",
+    "vectors/topics.json": "golden vectors: patterns, keys and whether they match",
+    "vectors/envelopes.json": "golden vectors: bodies as map, MessagePack and JSON",
+    "vectors/packet_text.json": "golden vectors: bodies and the packet's text",
+}
+
+
+def names() -> dict[str, str]:
+    """Each document's name and what it is, in one line."""
+    return dict(_DOCUMENTS)
+
+
+def read(name: str) -> str:
+    """A document's text, as it is in the file. Raises `UnknownDocument` that names those there are."""
+    if name not in _DOCUMENTS:
+        raise UnknownDocument(f"there is no document {name!r}; there are {', '.join(_DOCUMENTS)}")
+    return files("schemas").joinpath(name).read_text(encoding="utf-8")
+
+
+def load(name: str) -> Any:
+    """A document, parsed. Raises `UnknownDocument` as `read` does."""
+    return json.loads(read(name))
