@@ -15,10 +15,10 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, NotRequired, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from schemas.errors import EnvelopeError
 from schemas.timestamps import parse_timestamp
@@ -50,47 +50,21 @@ GapControl = TypedDict(
 
 
 class UpControl(TypedDict):
-    """The PBX is connected and logged in. `version`: what the greeting said."""
+    """The PBX is connected and logged in. `version`: what its greeting said. `boot` tells one start of the
+    PBX from another; `boot_us` is when it started (µs since the Unix epoch), 0 where it does not say."""
 
     kind: Literal["up"]
-    cause: NotRequired[str]
     version: NotRequired[str]
+    boot: NotRequired[str]
+    boot_us: NotRequired[int]
 
 
 class DownControl(TypedDict):
-    """The connection to the PBX ended. `cause`: why, in one sentence."""
+    """The connection to the PBX ended. `cause`: a word, `reason`: a sentence."""
 
     kind: Literal["down"]
     cause: NotRequired[str]
-
-
-def gap_control(
-    begin: str, end: str, cause: str, count: int | None = None, from_seq: int = 0, to_seq: int = 0
-) -> GapControl:
-    """A gap's control map; the times as `timestamps.timestamp_text` writes them, numbers only where given."""
-    gap: GapControl = {"kind": "gap", "from": begin, "to": end, "cause": cause, "count": count}
-    if from_seq:
-        gap["from_seq"] = from_seq
-        gap["to_seq"] = to_seq
-    return gap
-
-
-def up_control(cause: str = "", version: str = "") -> UpControl:
-    """The control map that says that events flow (again)."""
-    up: UpControl = {"kind": "up"}
-    if cause:
-        up["cause"] = cause
-    if version:
-        up["version"] = version
-    return up
-
-
-def down_control(cause: str = "") -> DownControl:
-    """The control map that says that no events can come."""
-    down: DownControl = {"kind": "down"}
-    if cause:
-        down["cause"] = cause
-    return down
+    reason: NotRequired[str]
 
 
 def event_id(pbx: str, epoch: int, seq: int) -> str:
@@ -155,33 +129,34 @@ class Event:
     @classmethod
     def from_map(cls, body: Mapping[str, Any]) -> Event:
         """The event of a decoded body. Raises `EnvelopeError` that names the first key that is wrong."""
-        version = _number(body, "v")
-        if version != VERSION:
-            raise EnvelopeError("v", f"envelope key 'v' is {version}, but only version {VERSION} can be read")
+        _check(body)
+        get = body.get
         return cls(
-            v=version,
-            id=_name(body, "id"),
-            pbx=_name(body, "pbx"),
-            epoch=_number(body, "epoch"),
-            seq=_number(body, "seq"),
-            received_at=_timestamp(body, "received_at"),
-            event=_name(body, "event"),
-            extensions=_extensions(body),
-            fields=_fields(body),
-            privilege=_text(body, "privilege"),
-            snapshot=_flag(body, "snapshot"),
-            synthetic=_flag(body, "synthetic"),
-            suspect=_flag(body, "suspect"),
-            undecodable=_flag(body, "undecodable"),
-            text=_text(body, "text"),
-            linkedid=_text(body, "linkedid"),
-            call=_text(body, "call"),
-            control=_control(body),
+            v=body["v"],
+            id=body["id"],
+            pbx=body["pbx"],
+            epoch=body["epoch"],
+            seq=body["seq"],
+            received_at=body["received_at"],
+            event=body["event"],
+            extensions=tuple(body["extensions"]),
+            fields=body["fields"],
+            privilege=get("privilege", ""),
+            snapshot=get("snapshot", False),
+            synthetic=get("synthetic", False),
+            suspect=get("suspect", False),
+            undecodable=get("undecodable", False),
+            text=get("text", ""),
+            linkedid=get("linkedid", ""),
+            call=get("call", ""),
+            control=get("control"),
         )
 
 
 _FLAGS: Final = ("snapshot", "synthetic", "suspect", "undecodable")
 _OPTIONAL_KEYS: Final = ("privilege", *_FLAGS, "text", "linkedid", "call", "control")
+_REQUIRED_KEYS: Final = ("v", "id", "pbx", "epoch", "seq", "received_at", "event", "extensions", "fields")
+KEYS: Final = frozenset(_REQUIRED_KEYS + _OPTIONAL_KEYS)
 
 
 def packet_text(event: Event) -> str:
@@ -222,6 +197,23 @@ def _wrong(key: str, allowed: str, value: object) -> EnvelopeError:
     return EnvelopeError(key, f"envelope key {key!r} must be {allowed}, not {kind_of(value)}")
 
 
+def _check(body: Mapping[str, Any]) -> None:
+    """Raise `EnvelopeError` for the first key that is wrong."""
+    version = _number(body, "v")
+    if version != VERSION:
+        raise EnvelopeError("v", f"envelope key 'v' is {version}, but only version {VERSION} can be read")
+    for key in ("id", "pbx", "event"):
+        _name(body, key)
+    _number(body, "epoch")
+    _number(body, "seq")
+    _timestamp(body, "received_at")
+    _check_extensions(body)
+    _check_fields(body)
+    for key, check in _OPTIONAL_CHECKS.items():
+        if key in body:
+            check(body, key)
+
+
 def _required(body: Mapping[str, Any], key: str, path: str) -> Any:
     try:
         return body[key]
@@ -260,34 +252,31 @@ def _timestamp(body: Mapping[str, Any], key: str, prefix: str = "") -> str:
     return value
 
 
-def _text(body: Mapping[str, Any], key: str, prefix: str = "") -> str:
+def _check_text(body: Mapping[str, Any], key: str, prefix: str = "") -> None:
     value = body.get(key, "")
     if type(value) is not str:
         raise _wrong(prefix + key, "text", value)
-    return value
 
 
-def _flag(body: Mapping[str, Any], key: str) -> bool:
-    value = body.get(key, False)
+def _check_flag(body: Mapping[str, Any], key: str) -> None:
+    value = body[key]
     if type(value) is not bool:
         raise _wrong(key, "true or false", value)
-    return value
 
 
-def _extensions(body: Mapping[str, Any]) -> tuple[str, ...]:
+def _check_extensions(body: Mapping[str, Any]) -> None:
     value = _required(body, "extensions", "extensions")
     if type(value) is not list:
         raise _wrong("extensions", "a list of texts", value)
     for one in value:
         if type(one) is not str:
             raise _wrong("extensions", "a list of texts", one)
-    return tuple(value)
 
 
 _TEXT: Final = {str}
 
 
-def _fields(body: Mapping[str, Any]) -> Fields:
+def _check_fields(body: Mapping[str, Any]) -> None:
     value = _required(body, "fields", "fields")
     if type(value) is not dict:
         raise _wrong("fields", "a map of texts", value)
@@ -306,17 +295,13 @@ def _fields(body: Mapping[str, Any]) -> Fields:
                         raise _wrong("fields", "a map of texts and lists of texts", text)
             elif type(one) is not str:
                 raise _wrong("fields", "a map of texts and lists of texts", one)
-    return cast(Fields, value)
 
 
-def _control(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    control = body.get("control")
-    if control is None:
-        if "control" in body:
-            raise _wrong("control", "a map", control)
-        return None
+def _check_control(body: Mapping[str, Any], key: str) -> None:
+    control = body[key]
     if type(control) is not dict:
         raise _wrong("control", "a map", control)
+    # A later release may have more kinds; a reader of today passes them on as they are.
     kind = _name(control, "kind", "control.")
     if body["event"] != f"control.{kind}":
         raise EnvelopeError(
@@ -324,11 +309,14 @@ def _control(body: Mapping[str, Any]) -> dict[str, Any] | None:
         )
     if kind == GAP:
         _check_gap(control)
-    elif kind in (UP, DOWN):
-        # Other kinds may come with later releases; a reader of today passes them on as they are.
-        _text(control, "cause", "control.")
-        _text(control, "version", "control.")
-    return control
+    elif kind == UP:
+        _check_text(control, "version", "control.")
+        _check_text(control, "boot", "control.")
+        if "boot_us" in control:
+            _number(control, "boot_us", "control.")
+    elif kind == DOWN:
+        _check_text(control, "cause", "control.")
+        _check_text(control, "reason", "control.")
 
 
 def _check_gap(control: Mapping[str, Any]) -> None:
@@ -340,3 +328,10 @@ def _check_gap(control: Mapping[str, Any]) -> None:
     for key in ("from_seq", "to_seq"):
         if key in control:
             _number(control, key, "control.")
+
+
+_OPTIONAL_CHECKS: Final[dict[str, Callable[[Mapping[str, Any], str], None]]] = {
+    **dict.fromkeys(("privilege", "text", "linkedid", "call"), _check_text),
+    **dict.fromkeys(_FLAGS, _check_flag),
+    "control": _check_control,
+}
