@@ -156,8 +156,9 @@ class Journal(Protocol):
 class Settled:
     """What the bus said since the last time: messages are named by their number in the session, from 1.
 
-    `confirmed_through`: every message up to this number is confirmed. `refused`: numbers the broker
-    nacked. `unroutable`: how many confirmed messages no queue took, not even the one for unrouted ones.
+    `confirmed_through`: every message up to this number is settled, which means confirmed unless it was
+    named in `refused` (the numbers the broker nacked, ascending), now or before. `unroutable`: how many
+    confirmed messages no queue took, not even the one for unrouted ones.
     """
 
     confirmed_through: int

@@ -100,3 +100,49 @@ class ServiceCrashed(Report):
     service: str
     error: str
     retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class BusUp(Report):
+    """A session with the bus stands; `backlog` records wait to be sent."""
+
+    backlog: int
+
+
+@dataclass(slots=True, frozen=True)
+class BusDown(Report):
+    """No session, or it ended: what was unconfirmed is sent again. The next try is in `retry_secs`."""
+
+    reason: str
+    unconfirmed: int
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class BusRefusal(Report):
+    """The bus says no (login, virtual host, topology, topic permission): an operator must act."""
+
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class BusBlocked(Report):
+    """The bus takes nothing for now (low on memory or disk); an empty reason says that it is over."""
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class MessagesRefused(Report):
+    """The bus nacked messages, as a full queue does; they are sent again, in order, after `retry_secs`."""
+
+    count: int
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class MessagesUnroutable(Report):
+    """Messages that no queue took since the last such report, not even the one for unrouted ones."""
+
+    count: int
