@@ -18,7 +18,8 @@ JSON: Final = "application/json"
 MAX_EXTENSIONS: Final = 8
 
 
-@dataclass(slots=True, frozen=True)
+# Frozen classes would cost a microsecond each to make, once an event: nobody changes one all the same.
+@dataclass(slots=True, unsafe_hash=True)
 class Headers:
     """The AMQP headers of one event: scalars only, except `cc`.
 
@@ -34,7 +35,7 @@ class Headers:
     cc: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Message:
     """One event, encoded. `timestamp` is in whole seconds since the Unix epoch, UTC."""
 
