@@ -243,7 +243,7 @@ class PacketReader:
             self._state = _PACKET
         if self._state == _PACKET and len(buffer) - 1 > most:
             if _FOLLOWS_LINE.match(buffer):
-                self._state = _OUTPUT
+                self._state, self._searched = _OUTPUT, 0
             else:
                 packets.append(self._too_long(bytes(buffer[:KEPT_BYTES])))
                 self._state = _SKIP_PACKET
