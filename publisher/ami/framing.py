@@ -65,16 +65,18 @@ of a buffer in which there is none."""
 class Packet(NamedTuple):
     """One packet as it came. `raw` ends with CRLF and lacks the empty line; a banner is its line.
 
-    `kind` is EVENT, RESPONSE, BANNER or MALFORMED; only a malformed packet has a `reason`.
+    `kind` is EVENT, RESPONSE, BANNER or MALFORMED; only a malformed packet has a `reason`. `dropped` says
+    that it breached a limit: `raw` then holds no more than its first `KEPT_BYTES` bytes.
     """
 
     kind: int
     raw: bytes
     reason: str = ""
+    dropped: bool = False
 
 
 # tuple.__new__ skips the generated __new__ of the NamedTuple: half the price on the hot path.
-_packet = cast(Callable[[type[Packet], tuple[int, bytes, str]], Packet], tuple.__new__)
+_packet = cast(Callable[[type[Packet], tuple[int, bytes, str, bool]], Packet], tuple.__new__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class PacketReader:
             if end >= 0:
                 raw = data[pos : end + 2]
                 if raw[:7] == b"Event: " and len(raw) <= surely_within:
-                    append(_packet(Packet, (EVENT, raw, "")))
+                    append(_packet(Packet, (EVENT, raw, "", False)))
                     pos = end + 4
                     continue
             start = pos
@@ -216,9 +218,11 @@ class PacketReader:
             return self._too_long(raw)
         if len(raw) > self._surely_within:
             if raw.count(_CRLF) > limits.max_headers:
-                return Packet(MALFORMED, raw[:KEPT_BYTES], OVER_HEADERS.format(limits.max_headers))
+                return Packet(MALFORMED, raw[:KEPT_BYTES], OVER_HEADERS.format(limits.max_headers), True)
             if max(map(len, raw.split(_CRLF))) > limits.max_line_bytes:
-                return Packet(MALFORMED, raw[:KEPT_BYTES], OVER_LINE_BYTES.format(limits.max_line_bytes))
+                return Packet(
+                    MALFORMED, raw[:KEPT_BYTES], OVER_LINE_BYTES.format(limits.max_line_bytes), True
+                )
         if _EVENT_LINE.match(raw):
             return Packet(EVENT, raw)
         if _RESPONSE_LINE.match(raw):
@@ -234,7 +238,9 @@ class PacketReader:
         return Packet(RESPONSE, data[pos : end.end() - 2])
 
     def _too_long(self, raw: bytes) -> Packet:
-        return Packet(MALFORMED, raw[:KEPT_BYTES], OVER_PACKET_BYTES.format(self._limits.max_packet_bytes))
+        return Packet(
+            MALFORMED, raw[:KEPT_BYTES], OVER_PACKET_BYTES.format(self._limits.max_packet_bytes), True
+        )
 
     def _bound(self, packets: list[Packet]) -> None:
         """Give up what cannot be within the limits any more, and keep the buffer bounded meanwhile."""

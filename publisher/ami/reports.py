@@ -9,7 +9,7 @@ from publisher.ami.fields import ParsedPacket
 from publisher.ami.framing import Packet
 
 
-class CloseKind(StrEnum):
+class CloseCause(StrEnum):
     """Why a session ended."""
 
     HALF_OPEN = "half_open"  # a ping went out and no byte came back in time
@@ -26,7 +26,7 @@ class CloseKind(StrEnum):
 class Greeted:
     """The banner: its text, and the version of the interface, such as "1.3" or "9.0.0"."""
 
-    text: str
+    version_text: str
     ami_version: str
 
 
@@ -51,18 +51,6 @@ class FilterRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class EventsOn:
-    """The PBX took the event mask: from here on its events come."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventsRefused:
-    """The PBX did not take the event mask, or did not answer: no events will come."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListItem:
     """A list event that answers one of our requests."""
 
@@ -73,6 +61,8 @@ class ListItem:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The end of a request. `complete` tells whether all of the answer came; if not, `reason` says why.
+
+    The reply to `AmiSession.turn_on_events` is no success where the PBX knows none of the classes asked for.
 
     `response` is the parsed response packet, None where none came. `success` is False for
     `Response: Error` and where no response came. `output` holds the lines of a command's output. `items`
@@ -105,10 +95,10 @@ class MalformedPacket:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The session is over; it reports nothing more. `text` is one sentence."""
+    """The session is over; it reports nothing more. `reason` is one sentence."""
 
-    kind: CloseKind
-    text: str
+    cause: CloseCause
+    reason: str
 
 
 SessionEvent = (
@@ -117,8 +107,6 @@ SessionEvent = (
     | LoggedIn
     | LoginRefused
     | FilterRefused
-    | EventsOn
-    | EventsRefused
     | ListItem
     | Reply
     | UnsolicitedResponse

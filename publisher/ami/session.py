@@ -15,19 +15,18 @@ Invariants
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from publisher.ami.actions import action_ids, encode_action
 from publisher.ami.errors import SessionNotReady, TooManyRequests
-from publisher.ami.fields import ParsedPacket
 from publisher.ami.framing import BANNER, EVENT, RESPONSE, Packet, PacketReader
 from publisher.ami.keepalive import Keepalive, Verdict
 from publisher.ami.login import Login, Phase
 from publisher.ami.reports import (
     Closed,
-    CloseKind,
-    EventsOn,
-    EventsRefused,
+    CloseCause,
     FilterRefused,
     LoggedIn,
     LoginRefused,
@@ -38,6 +37,22 @@ from publisher.ami.reports import (
 )
 from publisher.ami.requests import PendingRequests
 from publisher.ami.settings import SessionSettings, filter_headers
+
+__all__ = [
+    "AmiSession",
+    "CloseCause",
+    "Closed",
+    "FilterRefused",
+    "Greeted",
+    "ListItem",
+    "LoggedIn",
+    "LoginRefused",
+    "MalformedPacket",
+    "Reply",
+    "SessionEvent",
+    "SessionSettings",
+    "UnsolicitedResponse",
+]
 
 # The first bytes of the names of events that the session itself takes note of.
 _NOTED = frozenset((b"FullyBoot", b"Shutdown\r"))
@@ -51,13 +66,14 @@ class AmiSession:
 
     def __init__(self, settings: SessionSettings, now: float) -> None:
         self._settings = settings
-        self._ids = action_ids(settings.action_id_prefix)
+        self._ids = action_ids(settings.action_id_prefix or secrets.token_hex(8))
         self._ping_id = next(self._ids)
         self._login = Login(settings, next(self._ids), now)
         self._reader = PacketReader(settings.limits)
         self._keepalive = Keepalive(settings.ping_interval_secs, settings.pong_timeout_secs, now)
         self._requests = PendingRequests(settings.max_requests, settings.max_list_items, settings.encoding)
-        self._own: dict[str, str] = {}  # requests of the session itself: ActionID -> filter, "" for Events
+        self._filter_of: dict[str, str] = {}  # the session's own requests: ActionID -> filter
+        self._events_id = ""
         self._unsent = bytearray()
         self._shutdown = False
         self._goodbye = False
@@ -108,20 +124,20 @@ class AmiSession:
                     break
         return reports
 
-    def receive_eof(self) -> list[SessionEvent]:
+    def receive_eof(self, now: float) -> list[SessionEvent]:
         """The connection has ended: what that means."""
         reports: list[SessionEvent] = []
         if self.closed is not None:
             return reports
         for packet in self._reader.receive_eof():
             reports.append(MalformedPacket(packet))
-            return self._close(CloseKind.TRUNCATED, "the connection ended inside a packet", reports)
+            return self._close(CloseCause.TRUNCATED, "the connection ended inside a packet", reports)
         if self._shutdown:
-            return self._close(CloseKind.SHUTDOWN, "the PBX has shut down", reports)
+            return self._close(CloseCause.SHUTDOWN, "the PBX has shut down", reports)
         if self._goodbye:
-            return self._close(CloseKind.GOODBYE, "the PBX said goodbye", reports)
+            return self._close(CloseCause.GOODBYE, "the PBX said goodbye", reports)
         when = "" if self._login.done else " before the login was answered"
-        return self._close(CloseKind.LOST, f"the PBX ended the connection{when}", reports)
+        return self._close(CloseCause.LOST, f"the PBX ended the connection{when}", reports)
 
     def tick(self, now: float) -> list[SessionEvent]:
         """Do what is due: a ping, the end of requests that waited too long, the end of a dead session."""
@@ -131,7 +147,7 @@ class AmiSession:
         if not self._login.done:
             if now >= self._login.deadline:
                 what = "greet" if self._login.phase is Phase.GREETING else "answer the login"
-                self._close(CloseKind.LOGIN_TIMEOUT, f"the PBX did not {what} in time", reports)
+                self._close(CloseCause.LOGIN_TIMEOUT, f"the PBX did not {what} in time", reports)
             return reports
         for reply in self._requests.expire(now):
             self._report_reply(reply, reports)
@@ -141,7 +157,7 @@ class AmiSession:
         elif verdict is Verdict.DEAD:
             settings = self._settings
             silence = settings.ping_interval_secs + settings.pong_timeout_secs
-            self._close(CloseKind.HALF_OPEN, f"no byte came for {silence:g} s, not even to a ping", reports)
+            self._close(CloseCause.HALF_OPEN, f"no byte came for {silence:g} s, not even to a ping", reports)
         return reports
 
     def request(
@@ -174,17 +190,17 @@ class AmiSession:
         self._unsent += data
         return action_id
 
-    def turn_on_events(self, now: float) -> None:
-        """Ask for the settings' event mask; `EventsOn` or `EventsRefused` is reported."""
-        action_id = self.request("Events", [("EventMask", self._settings.event_mask)], now=now)
-        self._own[action_id] = ""
+    def turn_on_events(self, now: float) -> str:
+        """Ask for the settings' event mask. Raises and returns like `request`."""
+        self._events_id = self.request("Events", [("EventMask", self._settings.event_mask)], now=now)
+        return self._events_id
 
     def _take(self, packet: Packet, now: float, reports: list[SessionEvent]) -> None:
         """Everything but an event that nobody waits for."""
         if self._login.phase is Phase.GREETING:
             if packet.kind != BANNER:
                 reports.append(MalformedPacket(packet))
-                self._close(CloseKind.NOT_AMI, "the port does not greet like a manager port", reports)
+                self._close(CloseCause.NOT_AMI, "the port does not greet like a manager port", reports)
                 return
             greeted, data = self._login.greet(packet, now)
             reports.append(greeted)
@@ -233,28 +249,21 @@ class AmiSession:
         self._unsent += data
         if isinstance(report, LoginRefused):
             reports.append(report)
-            self._close(CloseKind.LOGIN_REFUSED, "the PBX refused the login", reports)
+            self._close(CloseCause.LOGIN_REFUSED, "the PBX refused the login", reports)
         elif isinstance(report, LoggedIn):
             reports.append(report)
             for text in self._settings.filters:
-                self._own[self.request("Filter", filter_headers(text), now=now)] = text
+                self._filter_of[self.request("Filter", filter_headers(text), now=now)] = text
 
     def _report_reply(self, reply: Reply, reports: list[SessionEvent]) -> None:
-        """A reply goes to the caller; one to a request of the session itself becomes its own report."""
-        own = self._own.pop(reply.action_id, None)
-        if own is None:
+        """A reply goes to the caller, but one to a filter is worth a report only if it was refused."""
+        text = self._filter_of.pop(reply.action_id, None)
+        if text is None:
+            if reply.action_id == self._events_id and self._settings.event_mask != "off" and _says_off(reply):
+                reply = replace(reply, success=False, reason="the PBX knows none of the classes asked for")
             reports.append(reply)
-            return
-        message = reply.reason or _message(reply.response)
-        if own:
-            if not reply.success:
-                reports.append(FilterRefused(own, message))
         elif not reply.success:
-            reports.append(EventsRefused(message))
-        elif self._settings.event_mask != "off" and _says_off(reply.response):
-            reports.append(EventsRefused("the PBX knows none of the classes in the event mask"))
-        else:
-            reports.append(EventsOn())
+            reports.append(FilterRefused(text, reply.reason or _message(reply)))
 
     def _note(self, packet: Packet) -> None:
         if packet.raw.startswith(b"Event: Shutdown\r\n"):
@@ -262,17 +271,19 @@ class AmiSession:
         elif packet.raw.startswith(b"Event: FullyBooted\r\n"):
             self.fully_booted = packet
 
-    def _close(self, kind: CloseKind, text: str, reports: list[SessionEvent]) -> list[SessionEvent]:
-        reports += [reply for reply in self._requests.give_up(text) if reply.action_id not in self._own]
-        self.closed = Closed(kind, text)
+    def _close(self, cause: CloseCause, reason: str, reports: list[SessionEvent]) -> list[SessionEvent]:
+        reports += [
+            reply for reply in self._requests.give_up(reason) if reply.action_id not in self._filter_of
+        ]
+        self.closed = Closed(cause, reason)
         self._unsent.clear()
         reports.append(self.closed)
         return reports
 
 
-def _message(response: ParsedPacket | None) -> str:
-    return "" if response is None else str(response.fields.get("Message", response.name))
+def _message(reply: Reply) -> str:
+    return "" if reply.response is None else str(reply.response.fields.get("Message", reply.response.name))
 
 
-def _says_off(response: ParsedPacket | None) -> bool:
-    return response is not None and response.fields.get("Events") == "Off"
+def _says_off(reply: Reply) -> bool:
+    return reply.response is not None and reply.response.fields.get("Events") == "Off"

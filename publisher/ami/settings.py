@@ -38,14 +38,13 @@ class SessionSettings:
     `auth` is "md5" (challenge and response) or "plain". `event_mask` is "on", "off" or a list of classes
     like "call,agent", set by `AmiSession.turn_on_events`. `filters` are set at each login (see
     `filter_headers`). A dead connection is noticed after `ping_interval_secs + pong_timeout_secs` of
-    silence. `action_id_prefix` should be unguessable and differ for each session.
+    silence. Without `action_id_prefix` each session makes an unguessable one.
 
     Raises `publisher.ami.errors.ActionRefused` for what could not be sent.
     """
 
     username: str
     secret: str = field(repr=False)
-    action_id_prefix: str
     auth: str = "md5"
     filters: tuple[str, ...] = ()
     event_mask: str = "on"
@@ -58,6 +57,7 @@ class SessionSettings:
     max_requests: int = 1024
     max_list_items: int = 100_000
     max_unsent_bytes: int = 1 << 20
+    action_id_prefix: str = ""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
