@@ -200,9 +200,8 @@ def _unpack(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise DecodeError("the body holds text that is not UTF-8") from None
     except (msgpack.FormatError, ValueError) as error:
-        raise DecodeError(
-            f"the body is not MessagePack of this contract: {error or 'a byte that begins no value'}"
-        ) from None
+        detail = str(error) or "a byte that begins no value"
+        raise DecodeError(f"the body is not MessagePack of this contract: {detail}") from None
 
 
 def _parse_json(body: bytes) -> Any:

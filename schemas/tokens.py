@@ -50,15 +50,13 @@ def _escape(token: str) -> str:
     encoded = escaped.encode()
     if len(encoded) <= MAX_TOKEN_BYTES:
         return escaped
-    kept: list[str] = []
+    pieces = (_UNSAFE.sub(_escape_character, character) for character in lowered)
+    kept = ""
     room = _KEPT_BYTES
-    for character in lowered:
-        piece = _UNSAFE.sub(_escape_character, character)
-        room -= len(piece.encode())
-        if room < 0:
-            break
-        kept.append(piece)
-    return f"{''.join(kept)}~{sha256(encoded).hexdigest()[:8]}"
+    # The whole has more bytes than there is room for, so some piece does not fit.
+    while (room := room - len((piece := next(pieces)).encode())) >= 0:
+        kept += piece
+    return f"{kept}~{sha256(encoded).hexdigest()[:8]}"
 
 
 _escape_cached = lru_cache(maxsize=8192)(_escape)
