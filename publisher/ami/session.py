@@ -25,9 +25,11 @@ from publisher.ami.framing import BANNER, EVENT, RESPONSE, Packet, PacketReader
 from publisher.ami.keepalive import Keepalive, Verdict
 from publisher.ami.login import Login, Phase
 from publisher.ami.reports import (
-    Closed,
     CloseCause,
+    Closed,
     FilterRefused,
+    Greeted,
+    ListItem,
     LoggedIn,
     LoginRefused,
     MalformedPacket,
