@@ -359,7 +359,6 @@ class SqliteJournal:
         outcome, aside = await self._loop.run_in_executor(self._executor, self._writer.replace, batch, note)
         await self._disk.reopen()
         if aside:
-            self._ledger.first_pos = self._ledger.committed_pos + 1
             self._damage = (
                 f"the journal {self.path} was damaged; it was moved to {aside} and a new one was started"
             )

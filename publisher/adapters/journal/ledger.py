@@ -175,6 +175,7 @@ class Ledger:
             from_us = self.epochs[0].epoch * 1000 if self.epochs else self.last_us
             self._losses.insert(0, Loss(1, lost_to, JOURNAL_DAMAGED, from_us, self.last_us))
         self.committed_pos = 0
+        self.first_pos = lost_to + 1
         self._afresh = False
         return self.collect(to_disk=True)
 
