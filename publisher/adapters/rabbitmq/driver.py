@@ -32,13 +32,14 @@ from pamqp import commands
 from pamqp.header import ContentHeader
 from yarl import URL
 
-from publisher.adapters.rabbitmq.refusals import broke, not_reached, said
+from publisher.adapters.rabbitmq.refusals import broke, no_broker, not_reached, said
 from publisher.errors import BusError
 from schemas.broker_topology import EVENTS, UNROUTED, UNROUTED_BINDING, UNROUTED_KEPT
 from schemas.broker_url import BrokerUrl
 
 _CLOSE_SECS = 2.0
 # Class 10, method 50; then a code of two bytes and a short string (AMQP 0-9-1, connection.close).
+_METHOD_FRAME = b"\x01"
 _CONNECTION_CLOSE = b"\x00\x0a\x00\x32"
 
 # They log tracebacks and whole frames; what they know is told by our own errors and reports.
@@ -66,6 +67,7 @@ class _KeptTransport(TransportFactory):
         self._writer: asyncio.StreamWriter | None = None
         self._stop_listening: Callable[[], None] = lambda: None
         self.close_text = ""
+        self.speaks_amqp: bool | None = None
 
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, self._writer = await self._factory.create(url, **kwargs)
@@ -73,11 +75,13 @@ class _KeptTransport(TransportFactory):
         return reader, self._writer
 
     def _listen(self, reader: asyncio.StreamReader) -> None:
-        """Keep the text of a Connection.Close during the handshake: the driver's error drops it."""
+        """Keep the text of a Connection.Close during the handshake, which the driver's error drops."""
         read = reader.readexactly
 
         async def reading(n: int) -> bytes:
             data = await read(n)
+            if self.speaks_amqp is None:
+                self.speaks_amqp = data.startswith(_METHOD_FRAME)
             if data.startswith(_CONNECTION_CLOSE):
                 self.close_text = data[7 : 7 + data[6]].decode(errors="replace")
             return data
@@ -281,5 +285,7 @@ async def open_link(
             raise
         if text := transport.close_text or _reply_text(error):
             raise said(url, text) from error
+        if transport.speaks_amqp is False:
+            raise no_broker(url) from error
         raise not_reached(url, error, timeout_secs) from error
     return link

@@ -35,7 +35,13 @@ def said(url: BrokerUrl, text: str) -> BusError:
 
 def not_reached(url: BrokerUrl, error: BaseException | None, timeout_secs: float) -> BusUnreachable:
     """The error for a connection that did not come about."""
-    return BusUnreachable(f"{url.shown} cannot be reached: {_why(url, error, timeout_secs)}")
+    return BusUnreachable(f"{url.shown} cannot be reached: {_why(error, timeout_secs)}")
+
+
+def no_broker(url: BrokerUrl) -> BusUnreachable:
+    """The error for something else that listens on the port."""
+    hint = "" if url.secure else ", or wants amqps"
+    return BusUnreachable(f"{url.shown}: what listens there does not speak AMQP 0-9-1{hint}")
 
 
 def broke(url: BrokerUrl, error: BaseException | None) -> BusLost:
@@ -50,7 +56,7 @@ def silent(url: BrokerUrl, secs: float) -> BusLost:
     return BusLost(f"{url.shown} confirmed nothing for {secs:g} s: the connection was given up")
 
 
-def _why(url: BrokerUrl, error: BaseException | None, timeout_secs: float) -> str:
+def _why(error: BaseException | None, timeout_secs: float) -> str:
     root = _root(error)
     if isinstance(root, TimeoutError) or root is None:
         return f"no answer within {timeout_secs:g} s"
@@ -62,9 +68,7 @@ def _why(url: BrokerUrl, error: BaseException | None, timeout_secs: float) -> st
         return "nothing listens there"
     if isinstance(root, OSError):
         return root.strerror or "the connection broke"
-    if url.secure:
-        return "what listens there does not speak AMQP 0-9-1"
-    return "what listens there does not speak AMQP 0-9-1 (or wants amqps)"
+    return "the driver gave up"
 
 
 def _root(error: BaseException | None) -> BaseException | None:

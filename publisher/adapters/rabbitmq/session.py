@@ -20,7 +20,7 @@ from publisher.adapters.rabbitmq.driver import Link, LinkEvents
 from publisher.adapters.rabbitmq.frames import MessageEncoder
 from publisher.adapters.rabbitmq.refusals import silent
 from publisher.confirms import Confirms
-from publisher.errors import BusError
+from publisher.errors import BusError, BusLost
 from publisher.ports import Settled
 from schemas.broker_url import BrokerUrl
 from schemas.message import Message
@@ -90,8 +90,9 @@ class RabbitSession:
 
     async def close(self) -> None:
         """Close the connection: in good manners while it lives, at once when it does not."""
-        self._watchdog.cancel()
-        await self._link.close(at_once=self._error is not None)
+        lost = self._error is not None
+        self._on_lost(BusLost(f"{self._url.shown}: the session was closed by us"))
+        await self._link.close(at_once=lost)
 
     def _on_confirm(self, number: int, multiple: bool, ack: bool) -> None:
         if ack:
