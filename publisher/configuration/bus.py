@@ -20,7 +20,8 @@ from publisher.configuration.secrets import (
     read_secret_file,
     refused,
 )
-from publisher.configuration.section import EMBEDDED, Section, TlsSettings
+from publisher.configuration.section import EMBEDDED as EMBEDDED
+from publisher.configuration.section import Section, TlsSettings
 from publisher.errors import ConfigurationError
 from schemas.message import JSON, MSGPACK
 

@@ -133,6 +133,8 @@ def _sentences(place: _Place, error: ValidationError) -> list[tuple[int, str]]:
     for entry in entries:
         if entry["loc"][-1:] == ("bool",) and entry["loc"][:-1] in tables:
             continue  # it was a table, and what is wrong inside it is said already
+        if entry["loc"][-1:] == ("TlsSettings",) and entry["type"] == "model_type":
+            continue  # it was no table: what it may be is said by the other branch
         path: KeyPath = tuple(part for part in entry["loc"] if part not in _BRANCHES)
         reason = (
             f"unknown key; {_allowed_keys(path)}" if entry["type"] == "extra_forbidden" else _reason(entry)
@@ -176,6 +178,8 @@ def _reason(entry: Any) -> str:
             return "must be a whole number"
         case "float_type" | "float_parsing":
             return "must be a number"
+        case "finite_number":
+            return "must be a finite number"
         case "bool_type" | "bool_parsing":
             return "must be true or false"
         case "model_type" | "model_attributes_type" | "dict_type":

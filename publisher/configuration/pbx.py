@@ -88,10 +88,13 @@ class PbxSettings(Section):
         description="How long to wait for the connection and for each answer of the login.",
     )
     ping_interval_secs: Seconds = Field(
-        default=4.0,
+        default=3.0, ge=0.1, le=300, description="Silence after which a Ping is sent."
+    )
+    ping_timeout_secs: Seconds = Field(
+        default=5.0,
         ge=0.1,
         le=300,
-        description="Silence after which a Ping is sent; two without an answer mean a dead connection.",
+        description="Silence after a Ping that means a dead connection; until then nothing is done.",
     )
 
     @model_validator(mode="before")

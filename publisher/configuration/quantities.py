@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 _UNITS: Final = {
@@ -61,12 +61,6 @@ def _no_bool(value: object) -> object:
     return value
 
 
-def _finite(value: float) -> float:
-    if value != value or value in (float("inf"), float("-inf")):
-        raise PydanticCustomError("number", "is no finite number of seconds")
-    return value
-
-
 ByteSize = Annotated[int, BeforeValidator(parse_size)]
 Whole = Annotated[int, BeforeValidator(_no_bool)]
-Seconds = Annotated[float, BeforeValidator(_no_bool), AfterValidator(_finite)]
+Seconds = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]

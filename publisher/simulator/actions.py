@@ -83,18 +83,21 @@ def command(state: PbxState, request: Request) -> list[Fields]:
     if not line:
         return error(request, "No command provided")
     version = state.style.asterisk_version
+    known = True
     if line == "core show version":
         output = [f"Asterisk {version} built by simulator @ pbx on a x86_64 running Linux"]
     elif line == "core show uptime":
         output = [f"System uptime: {state.uptime} seconds", f"Last reload: {state.uptime} seconds"]
     else:
-        hint = " ".join(line.split()[:3])
+        known = False
+        hint = " ".join(line.split()[:2])
         output = [
             f"No such command '{line}' (type 'core show help {hint}' for other possible commands)",
         ]
     if state.style.modern:
-        lines: Fields = [("Output", text) for text in output]
-        return success(request, [("Message", "Command output follows"), *lines])
+        lines: Fields = [("Message", "Command output follows"), *(("Output", text) for text in output)]
+        kind = "Success" if known else "Error"
+        return [response(kind, request.action_id, lines)]
     mine: Fields = [("ActionID", request.action_id)] if request.action_id else []
     text = "\n".join([*output, "--END COMMAND--"])
     return [[("Response", "Follows"), ("Privilege", "Command"), *mine, (RAW, text)]]

@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from publisher.simulator.actions import ACTIONS
 from publisher.simulator.answers import UNKNOWN_ACTION, Fields
@@ -53,7 +53,8 @@ class Session(asyncio.Protocol):
     # Connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transports are no subclasses of asyncio's.
+        transport = cast("asyncio.Transport", transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=256 * 1024)
         if not self._pbx.admit(self):

@@ -1,0 +1,197 @@
+"""`amibus simulate`: a PBX to try things on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.status import Status
+
+from publisher.command.output import for_people, print_json, say
+from publisher.command.settings_file import SECRET_VARIABLE
+from publisher.errors import ConfigurationError
+from publisher.simulator import STYLES, Replay, SimulatedPbx, SimulatorOptions, Trace, Traffic, User
+
+_NEWS_SECS: Final = 0.2
+_MAX_RATE: Final = 10_000_000
+
+
+def simulate(
+    trace: Annotated[
+        Path | None, typer.Option(help="Replay this recording (.ami, .gz) to each client.", metavar="FILE")
+    ] = None,
+    rate: Annotated[
+        str,
+        typer.Option(help="Events a second of a replay, or max: as fast as clients read.", metavar="N|max"),
+    ] = "max",
+    loop: Annotated[bool, typer.Option("--loop", help="Start the trace again at its end.")] = False,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="One running stream for all clients, as a real PBX has.")
+    ] = False,
+    calls_per_second: Annotated[
+        float, typer.Option(help="Without a trace: calls begun a second.", min=0.0, max=1000.0, metavar="N")
+    ] = 1.0,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Speak like Asterisk 11, 20 or 22 [default: the trace's, or 20].", metavar="N"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 5038,
+    user: Annotated[str, typer.Option(help="The manager user.")] = "bus",
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            help="The user's secret; without it one is made and printed.",
+            envvar=SECRET_VARIABLE,
+            show_envvar=True,
+            metavar="TEXT",
+        ),
+    ] = None,
+    timestamps: Annotated[bool, typer.Option(help="Stamp events of its own (timestampevents).")] = True,
+    write_timeout: Annotated[
+        float,
+        typer.Option(help="Seconds until a client that reads nothing is cut off.", min=0.01, metavar="SECS"),
+    ] = 10.0,
+    multiple_logins: Annotated[bool, typer.Option(help="Allow several logins of the user.")] = True,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate: serve TLS.", metavar="FILE")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM key of the certificate.", metavar="FILE")] = None,
+    seed: Annotated[int | None, typer.Option(help="Make the calls repeatable.")] = None,
+) -> None:
+    """Play a PBX: a manager port that replays a trace or makes calls between extensions.
+
+    amibus simulate --trace calls.ami.gz --rate 1000
+    amibus simulate --calls-per-second 5 --version 22
+    """
+    if "\n" in (secret or "") or "\r" in (secret or ""):
+        raise typer.BadParameter("a secret is one line", param_hint="--secret")
+    if version is not None and version not in STYLES:
+        raise typer.BadParameter(f"allowed: {', '.join(STYLES)}", param_hint="--version")
+    pace = _rate(rate)
+    recording = Trace.read(trace) if trace is not None else None
+    spoken = version or (_version_of(recording) if recording else None) or "20"
+    options = SimulatorOptions(
+        host=host,
+        port=port,
+        version=spoken,
+        users={user: User(secret or secrets.token_urlsafe(12))},
+        timestamps=timestamps,
+        allow_multiple_login=multiple_logins,
+        write_timeout_secs=write_timeout,
+        refusal_delay_secs=1.0,
+        tls=_tls(tls_cert, tls_key),
+    )
+    # A secret that the caller gave is known to the caller: it is not printed again.
+    shown = None if secret else options.users[user].secret
+    asyncio.run(
+        _play(SimulatedPbx(options), user, shown, recording, pace, loop, shared, calls_per_second, seed)
+    )
+
+
+async def _play(
+    pbx: SimulatedPbx,
+    user: str,
+    shown_secret: str | None,
+    trace: Trace | None,
+    rate: float,
+    loop: bool,
+    shared: bool,
+    calls_per_second: float,
+    seed: int | None,
+) -> None:
+    replay = Replay(pbx, trace, rate=rate, loop=loop, shared=shared) if trace else None
+    traffic = Traffic(pbx, calls_per_second, seed=seed) if not trace and calls_per_second else None
+    async with pbx:
+        _introduce(pbx, user, shown_secret, trace)
+        if traffic:
+            traffic.start()
+        try:
+            await _report(pbx, replay, traffic)
+        finally:
+            if replay:
+                await replay.stop()
+            if traffic:
+                await traffic.stop()
+
+
+def _introduce(pbx: SimulatedPbx, user: str, secret: str | None, trace: Trace | None) -> None:
+    version = pbx.options.style.asterisk_version
+    facts: dict[str, Any] = {"listening": True, "host": pbx.host, "port": pbx.port, "version": version}
+    facts |= {"user": user, "tls": pbx.options.tls is not None}
+    if secret:
+        facts["secret"] = secret
+    if trace:
+        facts["events"] = len(trace.events)
+    if not for_people():
+        print_json(facts)
+        return
+    say(f"Asterisk {version} (simulated) listens on {pbx.host}:{pbx.port}; user {user}")
+    say(f"secret {secret}" if secret else f"the secret is the one given by --secret or {SECRET_VARIABLE}")
+    say(
+        f"{len(trace.events)} events to replay"
+        if trace
+        else "calls between " + ", ".join(pbx.state.extensions)
+    )
+    say("Ctrl-C ends it")
+
+
+async def _report(pbx: SimulatedPbx, replay: Replay | None, traffic: Traffic | None) -> None:
+    """Until interrupted: a status line for people, a JSON line at each end of the trace for programs."""
+    done = 0
+    with contextlib.ExitStack() as stack:
+        status: Status | None = None
+        if for_people():
+            status = stack.enter_context(Console(stderr=True).status("no client"))
+        while True:
+            await asyncio.sleep(_NEWS_SECS)
+            logged_in = sum(bool(session.user) for session in pbx.sessions)
+            if status is not None:
+                calls = f", {traffic.calls} calls" if traffic else ""
+                status.update(f"{logged_in} clients, {pbx.events_sent} events sent{calls}")
+            if replay is not None and replay.done != done:
+                done = replay.done
+                if status is None:
+                    print_json({"trace": "finished", "times": done, "events_sent": pbx.events_sent})
+
+
+def _rate(text: str) -> float:
+    """Events a second; 0 for max."""
+    if text == "max":
+        return 0.0
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _MAX_RATE:
+        raise typer.BadParameter(
+            f"{text!r} is no rate; allowed: a number above 0, or max", param_hint="--rate"
+        )
+    return rate
+
+
+def _version_of(trace: Trace) -> str | None:
+    return next((version for version, style in STYLES.items() if style is trace.style), None)
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if key is not None:
+            raise typer.BadParameter("needs --tls-cert", param_hint="--tls-key")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"{certificate} and its key do not fit or are no PEM files") from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else "no such file"
+        raise ConfigurationError(f"the certificate or key cannot be read: {reason}") from error
+    return context
