@@ -72,7 +72,7 @@ def pack(payload: dict[str, object]) -> bytes:
 def unpack(raw: bytes) -> dict[str, object]:
     """The payload's map. A damaged payload gives a gap that says so: what cannot be read may hide a loss."""
     try:
-        payload = msgpack.unpackb(raw, max_buffer_size=MAX_PAYLOAD_BYTES)
+        payload = msgpack.unpackb(raw) if len(raw) <= MAX_PAYLOAD_BYTES else None
     except (ValueError, msgpack.UnpackException):
         payload = None
     if isinstance(payload, dict) and payload.get("kind") in KINDS:

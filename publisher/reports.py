@@ -79,6 +79,13 @@ class FilterNotSet(Report):
 
 
 @dataclass(slots=True, frozen=True)
+class EventsNotOn(Report):
+    """The PBX did not switch events on as asked: none, or other ones, may come."""
+
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
 class MalformedSeen(Report):
     """Bytes that are no packet; `dropped` says whether content is lost."""
 

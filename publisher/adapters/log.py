@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from publisher.reports import (
+    EventsNotOn,
     FilterNotSet,
     GapAnnounced,
     JournalAlarm,
@@ -36,7 +37,7 @@ _NUMBER: Final = re.compile(r"(?<![\w.:])\+?\d{5,}(?![\w.:])")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 _WARNINGS: Final = (PbxDown, GapAnnounced, ResyncIncomplete, FilterNotSet, MalformedSeen)
-_ERRORS: Final = (PbxLoginRefused, ServiceCrashed)
+_ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed)
 
 
 def mask_numbers(text: str) -> str:

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from publisher.command import check, decode, record, schema, simulate
+from publisher.command import check, decode, demo, journal, record, schema, simulate, tail, topology
+from publisher.command import run as run_verb
 from publisher.command.output import warn
 from publisher.errors import ConfigurationError, PublisherError
 
@@ -42,10 +43,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command("run")(run_verb.run)
+app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("tail")(tail.tail)
 app.command("simulate")(simulate.simulate)
 app.command("record")(record.record)
 app.command("decode")(decode.decode)
+app.add_typer(journal.journal, name="journal")
+app.add_typer(topology.topology, name="topology")
 app.command("schema")(schema.schema)
 
 

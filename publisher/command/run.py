@@ -1,0 +1,138 @@
+"""`amibus run`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from consumers.adapters.rabbitmq.driver import SourceSettings
+from consumers.adapters.rabbitmq.source import RabbitSource
+from consumers.ports import Binding, BusSource
+from publisher.adapters.log import LogReporter
+from publisher.app import PublisherApp, rabbit_settings
+from publisher.command.event_lines import EventPrinter, print_summary
+from publisher.command.output import for_people, say
+from publisher.command.settings_file import ConfigOption, PbxOption, load_settings, one_pbx, pbx_of
+from publisher.command.stopping import run_loop, stop_on_signals, until
+from publisher.configuration.section import EMBEDDED
+from publisher.configuration.settings import Settings
+from publisher.errors import ConfigurationError
+
+ROLES: Final = ("collector",)
+# The loop and the journal's threads take turns often: a commit must not wait for a burst to be decoded.
+SWITCH_SECS: Final = 0.0005
+
+
+def run(
+    config: ConfigOption = None,
+    role: Annotated[
+        str, typer.Option(help=f"What this process does, a list of: {', '.join(ROLES)}.", metavar="ROLE,…")
+    ] = ",".join(ROLES),
+    pbx: PbxOption = None,
+    show: Annotated[bool, typer.Option("--show/--quiet", help="Print the events that pass.")] = False,
+) -> None:
+    """Read the PBXs and put their events on the bus, until Ctrl-C or SIGTERM.
+
+    amibus run
+    amibus run --pbx ami://bus@10.0.0.5:5038 --show
+    """
+    unknown = [name for name in role.split(",") if name not in ROLES]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(ROLES)}", param_hint="--role")
+    settings = _settings(config, pbx)
+    run_loop(serve(settings, show))
+
+
+def _settings(config: Path | None, pbx: str | None) -> Settings:
+    if pbx is not None and "://" in pbx:
+        return Settings(pbx=[pbx_of(pbx)])
+    settings = load_settings(config)
+    if pbx is not None:
+        return settings.model_copy(update={"pbx": [one_pbx(config, pbx)]})
+    if not settings.pbx:
+        raise ConfigurationError(
+            "there is no [[pbx]] in the configuration to serve; add one, or use --pbx URL"
+        )
+    return settings
+
+
+async def serve(settings: Settings, show: bool, app: PublisherApp | None = None) -> None:
+    """Run the publisher until a signal; with `show` print what passes."""
+    sys.setswitchinterval(SWITCH_SECS)
+    stop = stop_on_signals()
+    log = settings.log
+    report = LogReporter(log.format, log.level, log.mask_numbers)
+    app = app or PublisherApp(settings, report)
+    await app.start()
+    printer = EventPrinter(calls_only=True)
+    if for_people():
+        say(_introduction(settings))
+    try:
+        if show:
+            await until(stop, print_events(source_of(app, settings), printer))
+        else:
+            await stop.wait()
+    finally:
+        await app.stop()
+    recorded = sum(line.collector.recorder.recorded for line in app.lines.values())
+    confirmed = sum(line.forwarder.counters.confirmed for line in app.lines.values() if line.forwarder)
+    facts = {"recorded": recorded}
+    if any(line.forwarder for line in app.lines.values()):
+        facts["confirmed"] = confirmed
+    left_out = sum(line.collector.recorder.left_out for line in app.lines.values())
+    if left_out:
+        facts["left_out"] = left_out
+    print_summary({"stopped": True, **facts} if not for_people() else facts)
+
+
+def _introduction(settings: Settings) -> str:
+    names = ", ".join(f"{pbx.name} ({pbx.address})" for pbx in settings.pbx)
+    bus = settings.bus.read_url()
+    return f"serving {names}; bus {bus}; journals in {settings.journal.dir}; Ctrl-C ends it"
+
+
+def source_of(app: PublisherApp, settings: Settings) -> BusSource:
+    """The bus of this process, for a consumer in it."""
+    if app.embedded is not None:
+        return app.embedded
+    return broker_source(settings)
+
+
+def broker_source(settings: Settings) -> BusSource:
+    """The configured broker as a consumer sees it."""
+    url = settings.bus.read_url().reveal()
+    assert url != EMBEDDED
+    how = rabbit_settings(settings.bus, url)
+    return RabbitSource(
+        SourceSettings(
+            how.url,
+            name="ami-bus watcher",
+            heartbeat_secs=how.heartbeat_secs,
+            connect_timeout_secs=how.connect_timeout_secs,
+            tls=how.tls,
+        )
+    )
+
+
+async def print_events(
+    source: BusSource, printer: EventPrinter, keys: tuple[str, ...] = ("#",), name: str = "show"
+) -> None:
+    """Print what the bus delivers under some keys, from now on, until cancelled."""
+    binding = Binding(f"{name}-{os.getpid()}", keys, durable=False)
+    await source.bind(binding)
+    subscription = await source.subscribe(binding.name)
+    try:
+        while True:
+            deliveries = await subscription.receive()
+            printer.print([delivery.message for delivery in deliveries])
+            for delivery in deliveries:
+                subscription.settle(delivery.tag)
+            await asyncio.sleep(0)
+    finally:
+        await subscription.close()
+        await source.unbind(binding.name)

@@ -1,0 +1,168 @@
+"""The collector: keeps one PBX's link up and its journal fed, for as long as the process lives.
+
+One collector a PBX, sharing nothing with the others: a PBX that hangs, refuses or floods costs only its
+own collector. At most one connection stands at a time. The next try comes after 0.5 s, doubling with
+jitter to 30 s; after a refused login only once a minute, because each try is a line in the PBX's security
+log and may get the address banned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from publisher.ami.fields import ParsedPacket
+from publisher.ami.session import AmiSession, SessionSettings
+from publisher.backoff import Backoff
+from publisher.errors import PbxUnreachable
+from publisher.ports import AmiConnector, Clock, Journal
+from publisher.reports import JournalAlarm, PbxDown, PbxLoginRefused, Report
+from publisher.services.link import Link, LinkEnd, Phase
+from publisher.services.recorder import Recorder
+
+_TICK_SECS: Final = 0.25
+_SAVE_EVERY_SECS: Final = 1.0
+_REFUSED_SECS: Final = 60.0
+# A link that lived this long was a good one: the next trouble starts from the shortest wait again.
+_GOOD_LINK_SECS: Final = 10.0
+_CONGESTION_CHECK_SECS: Final = 0.005
+
+
+@dataclass(slots=True, frozen=True)
+class CollectorSettings:
+    """What a collector must know of its PBX. `leave_out` are names of events not wanted on the bus."""
+
+    session: SessionSettings
+    encoding: str = "utf-8"
+    leave_out: tuple[str, ...] = ()
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Collector:
+    """Reads one PBX. `run` ends only by cancellation; then the link is closed and a `down` journalled."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        connector: AmiConnector,
+        journal: Journal,
+        clock: Clock,
+        report: Callable[[Report], None],
+        opening_loss: str = "",
+    ) -> None:
+        self._settings = settings
+        self._connector = connector
+        self._journal = journal
+        self._clock = clock
+        self._report = report
+        self._opening_loss = opening_loss
+        self._link: Link | None = None
+        self._changed = asyncio.Event()
+        self._alarm = ""
+        self._reading_paused = False
+        self.reconnects = 0
+        self.recorder = Recorder(
+            journal,
+            encoding=settings.encoding,
+            leave_out=settings.leave_out,
+            on_noted=self._noted,
+        )
+
+    @property
+    def link(self) -> Link | None:
+        """The link of the moment, for status pages and the commander."""
+        return self._link
+
+    @property
+    def up(self) -> bool:
+        return self._link is not None and self._link.phase is Phase.LIVE
+
+    async def run(self) -> None:
+        """Connect, read, reconnect, until cancelled."""
+        await self.recorder.restore()
+        gap_cause = self._opening_loss or ("collector_restart" if self._journal.next_pos > 1 else "")
+        backoff = self._settings.backoff
+        while True:
+            began = self._clock.monotonic()
+            end = await self._one_link(gap_cause)
+            if end.was_live:
+                gap_cause = end.cause
+                if self._clock.monotonic() - began >= _GOOD_LINK_SECS:
+                    backoff.reset()
+            wait = backoff.next_secs()
+            if end.refused:
+                wait = _REFUSED_SECS + wait
+                self._report(PbxLoginRefused(self._journal.pbx, end.reason, wait))
+            else:
+                self._report(PbxDown(self._journal.pbx, end.cause, end.reason, wait))
+            self.reconnects += 1
+            await self._clock.sleep(wait)
+
+    async def _one_link(self, gap_cause: str) -> LinkEnd:
+        session = AmiSession(self._settings.session, now=self._clock.monotonic())
+        link = Link(session, self.recorder, self._journal, self._clock, self._report, gap_cause)
+        self._link = link
+        self._changed.clear()
+        try:
+            stream = await self._connector.connect(self._on_data, self._on_lost)
+        except PbxUnreachable as error:
+            return LinkEnd("unreachable", str(error), was_live=False)
+        link.attach(stream)
+        try:
+            await self._live_with(link, stream.pause_reading, stream.resume_reading)
+        finally:
+            link.stop("the collector stops")
+            self._link = None
+        assert link.end is not None
+        return link.end
+
+    async def _live_with(self, link: Link, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        saved_at = self._clock.monotonic()
+        while link.end is None:
+            if self._journal.congested:
+                pause()
+                while self._journal.congested and link.end is None:
+                    await self._clock.sleep(_CONGESTION_CHECK_SECS)
+                resume()
+            try:
+                async with asyncio.timeout(_TICK_SECS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            self._changed.clear()
+            link.tick()
+            now = self._clock.monotonic()
+            if now - saved_at >= _SAVE_EVERY_SECS:
+                saved_at = now
+                self.recorder.save()
+            self._watch_journal(link)
+
+    def _watch_journal(self, link: Link) -> None:
+        alarm = self._journal.state.alarm
+        if alarm == self._alarm:
+            return
+        over = self._alarm and not alarm
+        self._alarm = alarm
+        self._report(JournalAlarm(self._journal.pbx, alarm))
+        if over:
+            # The journal announces what it lost; what lives now must be read again all the same.
+            link.want_resync()
+
+    def _on_data(self, data: bytes) -> None:
+        link = self._link
+        if link is None:
+            return
+        link.received(data)
+        if link.end is not None or self._journal.congested:
+            self._changed.set()
+
+    def _on_lost(self, error: Exception | None) -> None:
+        if self._link is not None:
+            self._link.lost(error)
+            self._changed.set()
+
+    def _noted(self, parsed: ParsedPacket) -> None:
+        if self._link is not None:
+            self._link.noted(parsed)

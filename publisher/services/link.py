@@ -1,0 +1,351 @@
+"""The link: one connection to a PBX, from the greeting to its end.
+
+Phases
+    LOGIN     greeting, challenge, login with `Events: off`, filters
+    IDENTIFY  which run of Asterisk is this (CoreStatus)? It decides whether a new epoch begins
+    ENABLE    events are switched on; the first event or the PBX's answer ends the phase
+    LIVE      every read goes to the recorder at once; the resync reads the live state
+
+Before LIVE, events that come all the same (a PBX that does not know `Events: off`) are held, because
+their epoch is not known yet; the hold is bounded in time and bytes, and its end is always LIVE. Nothing is
+dropped there.
+
+The link waits for nothing: it is driven by `received`, `lost` and `tick`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from publisher import control
+from publisher.ami.fields import ParsedPacket
+from publisher.ami.framing import MALFORMED, NO_KIND, Packet
+from publisher.ami.session import (
+    AmiSession,
+    CloseCause,
+    Closed,
+    FilterRefused,
+    Greeted,
+    ListItem,
+    LoggedIn,
+    LoginRefused,
+    MalformedPacket,
+    Reply,
+    SessionEvent,
+)
+from publisher.boots import Boot, boot_of_core_status, boot_of_fully_booted
+from publisher.ports import AmiStream, Clock, Journal
+from publisher.reports import (
+    EventsNotOn,
+    FilterNotSet,
+    GapAnnounced,
+    MalformedSeen,
+    PbxUp,
+    Report,
+)
+from publisher.services.recorder import Recorder
+from publisher.services.resync import Resync, StateList
+
+_IDENTIFY_SECS: Final = 2.0
+_HELD_BYTES: Final = 8 << 20
+_LIST_TIMEOUT_SECS: Final = 60.0
+# How a session's end is called in a gap and in `down`; the other causes go by their own name.
+_CAUSES: Final = {
+    CloseCause.LOST: "link_lost",
+    CloseCause.TRUNCATED: "cut_off",
+    CloseCause.SHUTDOWN: "pbx_shutdown",
+}
+# Damage in the stream asks for a resync at most this often; a later one is put off, not dropped.
+_RESYNC_EVERY_SECS: Final = 30.0
+
+
+class Phase(Enum):
+    LOGIN = "login"
+    IDENTIFY = "identify"
+    ENABLE = "enable"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+@dataclass(slots=True, frozen=True)
+class LinkEnd:
+    """How a link ended. `cause` is a word for machines, `reason` a sentence for people."""
+
+    cause: str
+    reason: str
+    was_live: bool
+    refused: bool = False
+
+
+class Link:
+    """Drives one session over one stream and feeds the recorder.
+
+    `gap_cause` says why events may have been missed before this link ("" for a PBX never seen before).
+    """
+
+    def __init__(
+        self,
+        session: AmiSession,
+        recorder: Recorder,
+        journal: Journal,
+        clock: Clock,
+        report: Callable[[Report], None],
+        gap_cause: str,
+    ) -> None:
+        self._session = session
+        self._recorder = recorder
+        self._journal = journal
+        self._clock = clock
+        self._report = report
+        self._gap_cause = gap_cause
+        self._stream: AmiStream | None = None
+        self._held: list[tuple[Packet, int]] = []
+        self._held_bytes = 0
+        self._phase = Phase.LOGIN
+        self._phase_until = 0.0
+        self._boot = Boot()
+        self._version = ""
+        self._status_id = ""
+        self._resync: Resync | None = None
+        self._resync_wanted_at: float | None = None
+        self._resynced_at = float("-inf")
+        self._events_id = ""
+        self._lost_by = ""
+        self.end: LinkEnd | None = None
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    @property
+    def resyncing(self) -> bool:
+        return self._resync is not None and self._resync.active
+
+    def attach(self, stream: AmiStream) -> None:
+        """The connection stands; the PBX speaks first."""
+        self._stream = stream
+        self._flush()
+
+    # -- what the outside says ----------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the PBX."""
+        if self._phase is Phase.ENDED:
+            return
+        now_us = self._clock.now_us()
+        self._take(self._session.receive_data(data, self._clock.monotonic()), now_us)
+        if self._phase is Phase.LIVE:
+            self._recorder.last_seen_us = now_us
+        self._flush()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        if self._phase is Phase.ENDED:
+            return
+        if error is not None:
+            self._lost_by = str(error)
+        self._take(self._session.receive_eof(self._clock.monotonic()), self._clock.now_us())
+
+    def tick(self) -> None:
+        """Time passes: timers of the session, of the phase, of a put-off resync."""
+        if self._phase is Phase.ENDED:
+            return
+        now = self._clock.monotonic()
+        self._take(self._session.tick(now), self._clock.now_us())
+        if self._phase in (Phase.IDENTIFY, Phase.ENABLE) and now >= self._phase_until:
+            self._advance(self._clock.now_us())
+        if self._resync_wanted_at is not None and now >= self._resync_wanted_at and not self.resyncing:
+            self._start_resync()
+        self._flush()
+
+    def stop(self, reason: str) -> None:
+        """End the link from our side."""
+        if self._phase is not Phase.ENDED:
+            self._finish("collector_stopped", reason)
+
+    def want_resync(self) -> None:
+        """Events of this PBX were missed: read the live state, now or as soon as the last one is over."""
+        if self._phase is Phase.LIVE and self._resync_wanted_at is None:
+            self._resync_wanted_at = max(self._clock.monotonic(), self._resynced_at + _RESYNC_EVERY_SECS)
+
+    # -- what the session says ----------------------------------------------
+
+    def _take(self, happened: Sequence[SessionEvent], now_us: int) -> None:
+        """Session events in stream order; runs of plain packets go to the recorder in one piece."""
+        run: list[Packet] = []
+        for item in happened:
+            if type(item) is Packet:
+                run.append(item)
+                continue
+            if run:
+                self._packets(run, now_us)
+                run = []
+            self._other(item, now_us)
+        if run:
+            self._packets(run, now_us)
+
+    def _packets(self, run: list[Packet], now_us: int) -> None:
+        if self._phase is Phase.LIVE:
+            self._recorder.events(run, now_us)
+        elif self._phase is Phase.ENABLE:
+            self._advance(now_us)
+            self._recorder.events(run, now_us)
+        elif self._phase is not Phase.ENDED:
+            self._hold(run, now_us)
+
+    def _hold(self, packets: list[Packet], now_us: int) -> None:
+        self._held.extend((packet, now_us) for packet in packets)
+        self._held_bytes += sum(len(packet.raw) for packet in packets)
+        if self._held_bytes > _HELD_BYTES and self._phase is not Phase.LOGIN:
+            self._go_live(now_us)
+
+    def _other(self, item: SessionEvent, now_us: int) -> None:
+        match item:
+            case ListItem():
+                if self._resync is not None and self._resync.owns(item.action_id):
+                    self._resync.item(item.packet, now_us)
+            case Reply():
+                self._reply(item, now_us)
+            case MalformedPacket():
+                self._malformed(item.packet, now_us)
+            case Greeted():
+                self._version = item.version_text
+            case LoggedIn():
+                self._phase = Phase.IDENTIFY
+                self._phase_until = self._clock.monotonic() + _IDENTIFY_SECS
+                self._status_id = self._ask("CoreStatus")
+            case FilterRefused():
+                self._report(FilterNotSet(self._journal.pbx, item.message))
+            case LoginRefused():
+                self._finish("login_refused", item.message, refused=True)
+            case Closed():
+                self._finish(_CAUSES.get(item.cause, item.cause.value), self._lost_by or item.reason)
+
+    def _reply(self, reply: Reply, now_us: int) -> None:
+        if reply.action_id == self._status_id:
+            if reply.response is not None:
+                self._boot = boot_of_core_status(reply.response.fields)
+            self._status_id = ""
+            if self._phase is Phase.IDENTIFY:
+                self._advance(now_us)
+        elif reply.action_id == self._events_id:
+            if not reply.success:
+                self._report(EventsNotOn(self._journal.pbx, said(reply)))
+            if self._phase is Phase.ENABLE:
+                self._advance(now_us)
+        elif self._resync is not None and self._resync.owns(reply.action_id):
+            self._resync.reply(reply.complete and reply.success, said(reply), now_us)
+
+    def _malformed(self, packet: Packet, now_us: int) -> None:
+        if self._phase is not Phase.LIVE:
+            # What comes before events are on belongs to no event; else it is held like one.
+            if self._held or self._phase is Phase.ENABLE:
+                self._hold([packet], now_us)
+            return
+        # A stray packet is whole and goes out with its text; one over a limit is cut, so an event is lost.
+        dropped = packet.reason != NO_KIND
+        if dropped:
+            self._gap("malformed", now_us, now_us, 1)
+            self.want_resync()
+        else:
+            self._recorder.leftover(packet.raw, now_us)
+        self._report(MalformedSeen(self._journal.pbx, packet.reason, dropped))
+
+    def noted(self, parsed: ParsedPacket) -> None:
+        """An event that says something about the PBX itself."""
+        if parsed.name == "FullyBooted" and not self._boot.text:
+            self._boot = boot_of_fully_booted(parsed.fields, self._clock.now_us())
+
+    # -- the phases ---------------------------------------------------------
+
+    def _advance(self, now_us: int) -> None:
+        if self._phase is Phase.IDENTIFY:
+            self._phase = Phase.ENABLE
+            self._phase_until = self._clock.monotonic() + _IDENTIFY_SECS
+            self._events_id = self._session.turn_on_events(self._clock.monotonic())
+            if self._held:
+                self._go_live(now_us)
+        elif self._phase is Phase.ENABLE:
+            self._go_live(now_us)
+
+    def _go_live(self, now_us: int) -> None:
+        self._phase = Phase.LIVE
+        recorder, journal = self._recorder, self._journal
+        earlier = Boot(recorder.boot_text, recorder.boot_us)
+        restarted = self._boot.is_restart_after(earlier)
+        if restarted or not journal.epoch:
+            journal.begin_epoch(max(now_us // 1000, journal.epoch + 1))
+        if self._boot.text or self._boot.started_us:
+            recorder.boot_text, recorder.boot_us = self._boot.text, self._boot.started_us
+        recorder.control(
+            control.up(self._version, recorder.boot_text, recorder.boot_us), self._first_held_us(now_us)
+        )
+        if self._gap_cause:
+            cause = "pbx_restart" if restarted else self._gap_cause
+            self._gap(cause, recorder.last_seen_us or now_us, now_us, None)
+        self._report(PbxUp(journal.pbx, self._version, journal.epoch))
+        self._start_resync()
+        held, self._held, self._held_bytes = self._held, [], 0
+        for packet, received_us in held:
+            if packet.kind == MALFORMED:
+                self._malformed(packet, received_us)
+            else:
+                recorder.events([packet], received_us)
+
+    def _first_held_us(self, now_us: int) -> int:
+        return self._held[0][1] if self._held else now_us
+
+    def _gap(self, cause: str, from_us: int, to_us: int, count: int | None) -> None:
+        self._recorder.control(control.gap(cause, from_us, to_us, count), to_us)
+        self._report(GapAnnounced(self._journal.pbx, cause, from_us, to_us, count))
+
+    def _start_resync(self) -> None:
+        self._resync_wanted_at = None
+        self._resynced_at = self._clock.monotonic()
+        self._resync = Resync(self._recorder, self._ask_list, self._report, self._journal.pbx)
+        self._resync.start()
+
+    def _finish(self, cause: str, reason: str, refused: bool = False) -> None:
+        was_live = self._phase is Phase.LIVE
+        self._phase = Phase.ENDED
+        if was_live:
+            self._recorder.control(control.down(cause, reason), self._clock.now_us())
+            self._recorder.save()
+        self.end = LinkEnd(cause, reason, was_live, refused)
+        self._flush()
+        if self._stream is not None:
+            self._stream.abort()
+
+    # -- what we say --------------------------------------------------------
+
+    def _ask(self, action: str) -> str:
+        return self._session.request(action, (), now=self._clock.monotonic())
+
+    def _ask_list(self, wanted: StateList) -> str:
+        return self._session.request(
+            wanted.action,
+            (),
+            now=self._clock.monotonic(),
+            list_end=wanted.end,
+            timeout_secs=_LIST_TIMEOUT_SECS,
+        )
+
+    def _flush(self) -> None:
+        """Write what the session wants to say; the greeting may come before the stream is attached."""
+        if self._stream is not None and (data := self._session.data_to_send()):
+            self._stream.write(data)
+
+
+def said(reply: Reply) -> str:
+    """Why a request was not answered with success: the PBX's own words, or what happened."""
+    if reply.reason or reply.response is None:
+        return reply.reason
+    message = reply.response.fields.get("Message", "")
+    return message if isinstance(message, str) else message[0]
