@@ -130,6 +130,17 @@ def parse_packet(raw: bytes, encoding: str = UTF_8) -> ParsedPacket:
     return parsed
 
 
+def forget_shapes() -> None:
+    """Forget all learned shapes, as at the start of the process."""
+    _shapes.learned.clear()
+    _shapes.seen.clear()
+
+
+def shapes_held() -> tuple[int, int]:
+    """How many shapes are learned, and how many first lines are remembered as candidates."""
+    return sum(map(len, _shapes.learned.values())), len(_shapes.seen)
+
+
 def packet_text(parsed: ParsedPacket) -> str:
     """The packet's text as Asterisk sent it: `Name: value` lines, each with CRLF."""
     return parsed.text or _joined(parsed.fields)

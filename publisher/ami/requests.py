@@ -14,7 +14,7 @@ import math
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from publisher.ami.errors import ActionRefused, TooManyRequests
 from publisher.ami.fields import UTF_8, ParsedPacket, command_output, parse_packet
@@ -58,6 +58,14 @@ class _Request:
     items: int = 0
 
 
+class RequestsHeld(NamedTuple):
+    """Requests in flight, ActionIDs remembered, deadlines noted."""
+
+    pending: int
+    retired: int
+    deadlines: int
+
+
 class PendingRequests:
     """At most `max_requests` at a time, each with at most `max_list_items` list events.
 
@@ -74,8 +82,9 @@ class PendingRequests:
         self._deadlines: list[tuple[float, bytes]] = []
         self.late_answers = 0
 
-    def __len__(self) -> int:
-        return len(self._pending)
+    def held(self) -> RequestsHeld:
+        """How much is kept: for a watch on memory."""
+        return RequestsHeld(len(self._pending), len(self._retired), len(self._deadlines))
 
     @property
     def watching(self) -> bool:

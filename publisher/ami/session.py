@@ -37,7 +37,7 @@ from publisher.ami.reports import (
     SessionEvent,
     UnsolicitedResponse,
 )
-from publisher.ami.requests import PendingRequests
+from publisher.ami.requests import PendingRequests, RequestsHeld
 from publisher.ami.settings import SessionSettings, filter_headers
 
 __all__ = [
@@ -91,6 +91,10 @@ class AmiSession:
     def late_answers(self) -> int:
         """How many packets answered a request that had already ended incomplete."""
         return self._requests.late_answers
+
+    def requests_held(self) -> RequestsHeld:
+        """How much is kept for requests."""
+        return self._requests.held()
 
     @property
     def next_deadline(self) -> float:
