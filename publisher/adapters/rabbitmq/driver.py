@@ -32,15 +32,13 @@ from pamqp import commands
 from pamqp.header import ContentHeader
 from yarl import URL
 
-from publisher.adapters.rabbitmq.refusals import broke, no_broker, not_reached, said
+from publisher.adapters.rabbitmq.refusals import bus_error, opening_error
 from publisher.errors import BusError
 from schemas.broker_topology import EVENTS, UNROUTED, UNROUTED_BINDING, UNROUTED_KEPT
 from schemas.broker_url import BrokerUrl
+from schemas.broker_words import Handshake, ended, not_opened
 
 _CLOSE_SECS = 2.0
-# Class 10, method 50; then a code of two bytes and a short string (AMQP 0-9-1, connection.close).
-_METHOD_FRAME = b"\x01"
-_CONNECTION_CLOSE = b"\x00\x0a\x00\x32"
 
 # They log tracebacks and whole frames; what they know is told by our own errors and reports.
 for _name in ("aio_pika", "aiormq"):
@@ -66,8 +64,7 @@ class _KeptTransport(TransportFactory):
         self._factory: TransportFactory = TLSTransportFactory() if secure else TCPTransportFactory()
         self._writer: asyncio.StreamWriter | None = None
         self._stop_listening: Callable[[], None] = lambda: None
-        self.close_text = ""
-        self.speaks_amqp: bool | None = None
+        self.handshake = Handshake()
 
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, self._writer = await self._factory.create(url, **kwargs)
@@ -75,15 +72,11 @@ class _KeptTransport(TransportFactory):
         return reader, self._writer
 
     def _listen(self, reader: asyncio.StreamReader) -> None:
-        """Keep the text of a Connection.Close during the handshake, which the driver's error drops."""
         read = reader.readexactly
 
         async def reading(n: int) -> bytes:
             data = await read(n)
-            if self.speaks_amqp is None:
-                self.speaks_amqp = data.startswith(_METHOD_FRAME)
-            if data.startswith(_CONNECTION_CLOSE):
-                self.close_text = data[7 : 7 + data[6]].decode(errors="replace")
+            self.handshake.hear(data)
             return data
 
         reader.readexactly = reading  # type: ignore[method-assign]
@@ -240,12 +233,7 @@ class Link:
     def _tell_lost(self, error: BaseException | None) -> None:
         if not self._lost and self._events is not None:
             self._lost = True
-            self._events.on_lost(_translated(self._url, error))
-
-
-def _translated(url: BrokerUrl, error: BaseException | None) -> BusError:
-    text = _reply_text(error)
-    return said(url, text) if text else broke(url, error)
+            self._events.on_lost(bus_error(ended(self._url, _reply_text(error), error)))
 
 
 def _reply_text(error: BaseException | None) -> str:
@@ -283,9 +271,6 @@ async def open_link(
             raise
         if not isinstance(error, Exception | asyncio.CancelledError):
             raise
-        if text := transport.close_text or _reply_text(error):
-            raise said(url, text) from error
-        if transport.speaks_amqp is False:
-            raise no_broker(url) from error
-        raise not_reached(url, error, timeout_secs) from error
+        verdict = not_opened(url, transport.handshake, _reply_text(error), error, timeout_secs)
+        raise opening_error(verdict) from error
     return link

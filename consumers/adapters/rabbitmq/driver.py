@@ -1,0 +1,194 @@
+"""The one door to aio-pika and aiormq: connections with the topology declared, and errors as ours.
+
+The plain connection is used, not the robust one: what is lost is replaced, never repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import aio_pika
+import aiormq
+from aiormq.abc import ChannelFrame
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from pamqp.base import Frame
+from yarl import URL
+
+from consumers.errors import BusLost, BusRefused, BusUnreachable, ConsumerError
+from schemas.broker_topology import EVENTS, UNROUTED, UNROUTED_BINDING, UNROUTED_KEPT
+from schemas.broker_url import BrokerUrl
+from schemas.broker_words import Handshake, Kind, Verdict, ended, not_opened
+
+_CLOSE_SECS: Final = 2.0
+
+Channel = aio_pika.abc.AbstractChannel
+AmqpChannel = aiormq.abc.AbstractChannel
+DRIVER_ERRORS: Final = (aiormq.exceptions.AMQPError, RuntimeError, OSError)
+DoesNotFit: Final = aiormq.exceptions.ChannelPreconditionFailed
+
+# They log tracebacks and whole frames; what they know is told by our own errors.
+for _name in ("aio_pika", "aiormq"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(slots=True, frozen=True)
+class SourceSettings:
+    """How to reach the broker. `tls` is used with amqps URLs; None means the system's authorities."""
+
+    url: BrokerUrl
+    name: str = "ami-bus consumers"
+    queue_type: Literal["quorum", "classic"] = "quorum"
+    heartbeat_secs: int = 5
+    connect_timeout_secs: float = 10.0
+    tls: ssl.SSLContext | None = None
+
+
+class _Transport(TransportFactory):
+    """Opens the socket as the driver would, listens to the handshake, and can drop the socket at once."""
+
+    def __init__(self, secure: bool) -> None:
+        self._factory: TransportFactory = TLSTransportFactory() if secure else TCPTransportFactory()
+        self._writer: asyncio.StreamWriter | None = None
+        self.handshake = Handshake()
+        self.opening = True
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, self._writer = await self._factory.create(url, **kwargs)
+        read = reader.readexactly
+
+        async def reading(n: int) -> bytes:
+            data = await read(n)
+            if self.opening:
+                self.handshake.hear(data)
+            return data
+
+        reader.readexactly = reading  # type: ignore[method-assign]
+        return reader, self._writer
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class Connection(aio_pika.Connection):
+    """aio-pika's plain connection with a transport of ours."""
+
+    def __init__(self, url: URL, transport: _Transport, tls: ssl.SSLContext | None) -> None:
+        super().__init__(url, ssl_context=tls)
+        self.kwargs["transport_factory"] = transport
+        self.socket = transport
+
+    @property
+    def alive(self) -> bool:
+        return self.transport is not None and not self.transport.connection.is_closed
+
+    @property
+    def broker_major(self) -> int:
+        """The first number of the broker's version; 3 where it does not say."""
+        assert self.transport is not None
+        connection: Any = self.transport.connection
+        first = str(connection.server_properties.get("version", "")).partition(".")[0]
+        return int(first) if first.isdigit() else 3
+
+
+async def open_connection(settings: SourceSettings) -> Connection:
+    whole = URL(settings.url.text).update_query(heartbeat=str(settings.heartbeat_secs), name=settings.name)
+    transport = _Transport(settings.url.secure)
+    connection = Connection(whole, transport, settings.tls)
+    try:
+        async with asyncio.timeout(settings.connect_timeout_secs):
+            await connection.connect()
+            transport.opening = False
+            await _declare(connection)
+    except BaseException as error:
+        transport.abort()
+        await close_connection(connection)
+        task = asyncio.current_task()
+        # The driver cancels its callers when a connection is stuck: that is no cancellation of ours.
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        if not isinstance(error, Exception | asyncio.CancelledError):
+            raise
+        verdict = not_opened(
+            settings.url, transport.handshake, reply_text(error), error, settings.connect_timeout_secs
+        )
+        if verdict.kind is Kind.REFUSED:
+            raise BusRefused(verdict.sentence) from error
+        raise BusUnreachable(verdict.sentence) from error
+    return connection
+
+
+async def _declare(connection: Connection) -> None:
+    """The same exchanges as the publisher's, so that neither side must start first."""
+    async with connection.channel() as channel:
+        for spec in (UNROUTED, EVENTS):
+            await channel.declare_exchange(spec.name, spec.type, durable=True, arguments=dict(spec.arguments))
+        queue = await channel.declare_queue(
+            UNROUTED_KEPT.name, durable=True, arguments=dict(UNROUTED_KEPT.arguments)
+        )
+        await queue.bind(UNROUTED_BINDING.exchange, UNROUTED_BINDING.key)
+
+
+async def write_frames(channel: AmqpChannel, frames: Sequence[Frame]) -> None:
+    """Methods without an answer, in one write. Waits while the connection's writer is behind."""
+    writer: Any = channel
+    await writer.write_queue.put(ChannelFrame.marshall(channel.number, frames))
+
+
+async def exchange_exists(connection: Connection, name: str) -> bool:
+    try:
+        async with connection.channel() as channel:
+            await channel.declare_exchange(name, passive=True)
+    except aiormq.exceptions.ChannelNotFoundEntity:
+        return False
+    return True
+
+
+async def close_connection(connection: Connection) -> None:
+    """Close in good manners within 2 s, else by dropping the socket. Never raises."""
+    closing = asyncio.create_task(connection.close())
+    await asyncio.wait([closing], timeout=_CLOSE_SECS)
+    connection.socket.abort()
+    if not closing.done():
+        closing.cancel()
+        await asyncio.wait([closing], timeout=_CLOSE_SECS)
+    if closing.done() and not closing.cancelled():
+        closing.exception()
+
+
+class Translating:
+    """The driver's errors as ours, around work on a connection that stands."""
+
+    def __init__(self, url: BrokerUrl) -> None:
+        self._url = url
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            return
+        if isinstance(error, aiormq.exceptions.AMQPError | RuntimeError | OSError | asyncio.CancelledError):
+            raise consumer_error(ended(self._url, reply_text(error), error)) from error
+
+
+def consumer_error(verdict: Verdict) -> ConsumerError:
+    return BusRefused(verdict.sentence) if verdict.kind is Kind.REFUSED else BusLost(verdict.sentence)
+
+
+def reply_text(error: BaseException | None) -> str:
+    """The broker's own words, or an empty text."""
+    exceptions = aiormq.exceptions
+    if not isinstance(
+        error,
+        exceptions.ChannelClosed | exceptions.ConnectionClosed | exceptions.ProbableAuthenticationError,
+    ):
+        return ""
+    words = [arg for arg in error.args if isinstance(arg, str)]
+    return words[-1] if words else ""
