@@ -23,7 +23,8 @@ Invariants
 
 Bounds. An ended channel is kept until 1,024 more have ended, for its trailing events (Cdr, VarSet); such an
 event after that has its own Uniqueid as key, which for a call's first channel is the same. At most 65,536
-channels and 16,384 bridges: beyond that the longest known is forgotten, as after a missed Hangup.
+channels and 16,384 bridges: beyond that the longest known is forgotten, as after a missed Hangup. A channel
+keeps its eight latest Linkedids.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ ENDED_KEPT: Final = 1024
 # Asterisk's own limit on a Uniqueid (AST_MAX_UNIQUEID); anything longer is made up.
 MAX_UNIQUEID_LENGTH: Final = 149
 _MAX_NAME_LENGTH: Final = 512
+_MAX_LINKS: Final = 8
 
 _STATE_VERSION: Final = 1
 _BRIDGES: Final = frozenset({"BridgeEnter", "BridgeDestroy", "BridgeMerge"})
@@ -62,7 +64,7 @@ _TELLING: Final = (
 
 
 class _Call:
-    """Channels that belong together. `links`: how many of them have which Linkedid (<= 11: Uniqueid)."""
+    """Channels that belong together. `links`: how many of them have had which Linkedid (<= 11: Uniqueid)."""
 
     __slots__ = ("bridges", "channels", "key", "links", "order")
 
@@ -75,21 +77,33 @@ class _Call:
 
 
 class _Channel:
-    __slots__ = ("call", "ended", "link", "linkedid", "name")
+    """`links`: the Linkedids that it has had, the latest last (<= 11: its Uniqueid)."""
 
-    def __init__(self, call: _Call, uniqueid: str, linkedid: str, name: str) -> None:
+    __slots__ = ("call", "ended", "linkedid", "links", "name")
+
+    def __init__(self, call: _Call, linkedid: str, links: tuple[str, ...]) -> None:
         self.call = call
         self.linkedid = linkedid
-        self.link = linkedid or uniqueid
-        self.name = name
+        self.links = links
+        self.name = ""
         self.ended = False
 
 
 class CallTracker:
     """Which call each event of one PBX belongs to. Feed it every event, in order."""
 
-    def __init__(self, pbx: str) -> None:
+    def __init__(
+        self,
+        pbx: str,
+        *,
+        max_channels: int = MAX_CHANNELS,
+        max_bridges: int = MAX_BRIDGES,
+        ended_kept: int = ENDED_KEPT,
+    ) -> None:
         self._pbx = pbx
+        self._max_channels = max_channels
+        self._max_bridges = max_bridges
+        self._ended_kept = ended_kept
         self._clear()
 
     def _clear(self) -> None:
@@ -168,7 +182,7 @@ class CallTracker:
         inside = self._bridges.get(bridge)
         if inside is not None:
             return self._tie(inside, channel.call).key
-        if len(self._bridges) >= MAX_BRIDGES:
+        if len(self._bridges) >= self._max_bridges:
             oldest = next(iter(self._bridges))
             self._bridges.pop(oldest).bridges.discard(oldest)
         self._bridges[bridge] = channel.call
@@ -184,7 +198,7 @@ class CallTracker:
         if not channel.ended:
             channel.ended = True
             self._ended.append(uniqueid)
-            if len(self._ended) > ENDED_KEPT:
+            if len(self._ended) > self._ended_kept:
                 self._forget_ended(self._ended.popleft())
         return channel.call.key
 
@@ -240,40 +254,40 @@ class CallTracker:
         link = linkedid or uniqueid
         call = self._links.get(link)
         if call is None:
-            first = self._channels.get(link)
-            if first is not None:
-                call = first.call
-            else:
-                self._started += 1
-                call = _Call(link, self._started)
-        channel = _Channel(call, uniqueid, linkedid, "")
+            self._started += 1
+            call = _Call(link, self._started)
+        channel = _Channel(call, linkedid, (link,))
         self._channels[uniqueid] = channel
         call.channels.add(uniqueid)
-        self._links[link] = call
-        call.links[link] = call.links.get(link, 0) + 1
+        self._link(call, link)
         self._set_name(uniqueid, channel, name)
-        if len(self._channels) > MAX_CHANNELS:
+        if len(self._channels) > self._max_channels:
             self._forget(next(iter(self._channels)))
         return channel
 
     def _relink(self, channel: _Channel, linkedid: str) -> None:
-        call = channel.call
-        self._unlink(channel)
-        channel.linkedid = channel.link = linkedid
+        channel.linkedid = linkedid
+        if linkedid in channel.links:
+            return
         other = self._links.get(linkedid)
-        if other is not None:
-            call = self._tie(call, other)
-        self._links[linkedid] = call
-        call.links[linkedid] = call.links.get(linkedid, 0) + 1
+        call = channel.call if other is None else self._tie(channel.call, other)
+        self._link(call, linkedid)
+        channel.links = (*channel.links, linkedid)
+        if len(channel.links) > _MAX_LINKS:
+            self._unlink(call, channel.links[0])
+            channel.links = channel.links[1:]
 
-    def _unlink(self, channel: _Channel) -> None:
-        links = channel.call.links
-        left = links[channel.link] - 1
+    def _link(self, call: _Call, link: str) -> None:
+        self._links[link] = call
+        call.links[link] = call.links.get(link, 0) + 1
+
+    def _unlink(self, call: _Call, link: str) -> None:
+        left = call.links[link] - 1
         if left:
-            links[channel.link] = left
+            call.links[link] = left
         else:
-            del links[channel.link]
-            del self._links[channel.link]
+            del call.links[link]
+            del self._links[link]
 
     def _tie(self, one: _Call, other: _Call) -> _Call:
         """One call of two: the larger takes in the smaller and goes by the key of the elder."""
@@ -312,7 +326,8 @@ class CallTracker:
         channel = self._channels.pop(uniqueid)
         call = channel.call
         self._set_name(uniqueid, channel, "")
-        self._unlink(channel)
+        for link in channel.links:
+            self._unlink(call, link)
         call.channels.discard(uniqueid)
         if not call.channels:
             for bridge in call.bridges:
@@ -326,7 +341,7 @@ class CallTracker:
         channels = []
         for uniqueid, channel in self._channels.items():
             number = calls.setdefault(channel.call, len(calls))
-            channels.append((uniqueid, channel.linkedid, channel.name, channel.ended, number))
+            channels.append((uniqueid, channel.linkedid, channel.links, channel.name, channel.ended, number))
         state = (
             _STATE_VERSION,
             self._started,
@@ -334,6 +349,7 @@ class CallTracker:
             channels,
             list(self._ended),
             [(bridge, calls[call]) for bridge, call in self._bridges.items()],
+            list(self._names.items()),
         )
         packed: bytes = msgpack.packb(state, unicode_errors="surrogateescape")
         return packed
@@ -347,21 +363,21 @@ class CallTracker:
             self._clear()
 
     def _load(self, state: Any) -> None:
-        version, started, calls, channels, ended, bridges = state
+        version, started, calls, channels, ended, bridges, names = state
         if version != _STATE_VERSION:
             raise ValueError("a state of another version")
         self._started = int(started)
         known = [_Call(str(key), int(order)) for key, order in calls]
-        for uniqueid, linkedid, name, has_ended, number in channels:
+        for uniqueid, linkedid, links, name, has_ended, number in channels:
             call = known[number]
-            channel = _Channel(call, uniqueid, linkedid, "")
+            channel = _Channel(call, linkedid, tuple(links))
             channel.ended = bool(has_ended)
             self._channels[uniqueid] = channel
             call.channels.add(uniqueid)
-            self._links[channel.link] = call
-            call.links[channel.link] = call.links.get(channel.link, 0) + 1
-            # Names are unique among those that own theirs; the owner was the last to take it.
-            self._set_name(uniqueid, channel, name)
+            for link in channel.links:
+                self._link(call, link)
+            channel.name = name
+        self._names.update(names)
         self._ended.extend(str(uniqueid) for uniqueid in ended)
         for bridge, number in bridges:
             self._bridges[bridge] = known[number]

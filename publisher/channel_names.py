@@ -153,7 +153,7 @@ class ChannelNames:
             return NOBODY
         if technology == "local":
             return _local(rest)
-        first, slash, dialled = rest.partition("/")
+        first, slash, dialled = rest.partition("!")[0].partition("/")
         if technology in _ANALOG:
             if slash:
                 return _parties(number(dialled.partition("/")[0]))
@@ -163,7 +163,7 @@ class ChannelNames:
             # user@host dials the user at that peer; a secret may follow the user's name.
             user = user.partition(":")[0]
             return _parties(number(dialled)) if slash else self._peer(technology, user)
-        peer = self._peer(technology, first.partition("!")[0])
+        peer = self._peer(technology, first)
         return peer + _parties(number(dialled)) if slash else peer
 
     def _peer(self, technology: str, name: str) -> Parties:

@@ -75,7 +75,7 @@ def unpack(raw: bytes) -> dict[str, object]:
         payload = msgpack.unpackb(raw) if len(raw) <= MAX_PAYLOAD_BYTES else None
     except (ValueError, msgpack.UnpackException):
         payload = None
-    if isinstance(payload, dict) and payload.get("kind") in KINDS:
+    if isinstance(payload, dict) and isinstance(kind := payload.get("kind"), str) and kind in KINDS:
         return payload
     return {"kind": GAP, "cause": DAMAGED, "count": None}
 
@@ -90,7 +90,14 @@ def body_map(raw: bytes, received_us: int, seq: int, span: int) -> dict[str, obj
     if payload["kind"] != GAP:
         return payload
     at = timestamp_text(received_us)
-    complete: dict[str, object] = {"kind": GAP, "from": at, "to": at, "cause": "", "count": None, **payload}
+    complete: dict[str, object] = {
+        "kind": GAP,
+        "from": at,
+        "to": at,
+        "cause": "unknown",
+        "count": None,
+        **payload,
+    }
     if span > 1:
         complete.setdefault("from_seq", seq)
         complete.setdefault("to_seq", seq + span - 1)

@@ -31,7 +31,8 @@ _SHORT: Final = (
     *("Channel", "Uniqueid", "CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName"),
     "AccountCode",
 )
-# What a masquerade of <= 11 exchanges between its two channels, besides their names.
+# What a masquerade of <= 11 exchanges between its two channels, besides their names; a Hangup writes
+# `<unknown>` for those that are empty.
 _EXCHANGED: Final = ("CallerIDNum", "CallerIDName", "ConnectedLineNum", "ConnectedLineName")
 # How <= 11 spells some headers of CoreShowChannel and Status.
 _OTHER_SPELLINGS: Final = {
@@ -182,6 +183,8 @@ class LiveChannels:
         lines = ["Event: Hangup", "Privilege: call,all"]
         for header in _SNAPSHOT if channel.has_linkedid else _SHORT:
             value = channel.uniqueid if header == "Uniqueid" else channel.headers.get(header, "")
+            if not value and header in _EXCHANGED:
+                value = "<unknown>"
             # Asterisk lets a raw LF through in a caller's name; our own packet stays whole.
             lines.append(f"{header}: {value}".replace("\r", " ").replace("\n", " "))
         lines += ["Cause: 0", "Cause-txt: Unknown", ""]
