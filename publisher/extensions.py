@@ -110,7 +110,7 @@ class ExtensionReader:
             self._last[name] = self._plan(name, fields)
             return self.extensions(name, fields)
         except TypeError:
-            return self._read_lists(plan, fields)
+            return self._read_lists(self._plan(name, fields), fields)
 
     # -- finding out what to read -------------------------------------------
 

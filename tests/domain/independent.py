@@ -1,8 +1,8 @@
 """An extraction of parties that shares nothing with the product: regular expressions on the raw text.
 
 It knows the lab in which the recordings were made (extensions 200-249, queue 500, 600, conference 610,
-parking 700-720, numbers of ten digits after 7 or 8) and the kinds of extension-fields.md: exact, channel, device,
-`name <number>`. Free text (names, CRM values, variables, hashes, counters) is skipped by header.
+parking 700-720, numbers of ten digits after 7 or 8) and the kinds of extension-fields.md: exact, channel,
+device, `name <number>`. Free text (names, CRM values, variables, hashes, counters) is skipped by header.
 """
 
 from __future__ import annotations
