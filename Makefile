@@ -3,32 +3,44 @@
 VENV ?= .venv
 PY := $(VENV)/bin/python
 AMIBUS := $(VENV)/bin/amibus
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTHON ?= python3
 
-.PHONY: run setup test check fast-test bench soak format clean services
+.PHONY: run setup test check services coverage bench soak reference format clean
 
 # --- running ---------------------------------------------------------------
 
 # Without PBX the bundled simulator plays a small office; with PBX=ami://user@host:5038 a real one is served.
+# Its secret is asked for, or taken from AMIBUS_SECRET.
 run: $(VENV)/.run-ready
-	@if [ -n "$(PBX)" ]; then exec $(AMIBUS) run --pbx "$(PBX)"; else exec $(AMIBUS) demo; fi
+	@if [ -n "$(PBX)" ]; then exec $(AMIBUS) run --pbx "$(PBX)" --show; else exec $(AMIBUS) demo; fi
 
 setup: $(VENV)/.run-ready
 
-$(VENV)/.run-ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+# The marker comes last: an environment that was left half-made is made anew, and nothing else is cleared.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	  "make: $(PYTHON) is missing or older than 3.11; name another one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	  "make: $(PYTHON) cannot make virtual environments; run: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $$([ ! -e $(VENV)/pyvenv.cfg ] || echo --clear) $(VENV)
+	@touch $@
+
+$(VENV)/.run-ready: pyproject.toml $(VENV)/.made
+	@echo "installing ami-bus into $(VENV) (once; a minute or so)" >&2
+	@$(PIP) -e .
 	@touch $@
 
 # --- checking --------------------------------------------------------------
 
 $(VENV)/.test-ready: pyproject.toml $(VENV)/.run-ready
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@echo "installing what the tests need into $(VENV) (once)" >&2
+	@$(PIP) -e '.[test]'
 	@touch $@
 
 # The tests talk to a real RabbitMQ and Redis: from a Docker engine where one answers, else from Debian's packages.
 services:
-	sh tests/services/install.sh
+	@sh tests/services/install.sh
 
 test: $(VENV)/.test-ready services
 	$(PY) -m pytest -m 'not soak' $(PYTEST_ARGS)
@@ -39,15 +51,27 @@ check: $(VENV)/.test-ready
 	$(VENV)/bin/mypy
 	$(PY) -m pytest -q tests/architecture
 
-format: $(VENV)/.test-ready
-	$(VENV)/bin/ruff format .
-	$(VENV)/bin/ruff check --fix .
+# The contract and the protocol are covered whole: every line, every branch.
+coverage: $(VENV)/.test-ready services
+	$(PY) -m pytest -q tests/schemas tests/ami --cov=schemas --cov=publisher.ami --cov-branch \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 bench: $(VENV)/.test-ready services
 	$(PY) -m tests.benchmarks $(BENCH_ARGS)
 
 soak: $(VENV)/.test-ready services
 	$(PY) -m pytest -m soak $(PYTEST_ARGS)
+
+# --- writing ---------------------------------------------------------------
+
+format: $(VENV)/.test-ready
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+# What is generated from the code: the example configuration and the reference pages.
+reference: $(VENV)/.test-ready
+	$(PY) -m publisher.configuration.example
+	$(PY) -m tests.architecture.reference
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
