@@ -57,13 +57,14 @@ class ParsedPacket:
 class _Shape(NamedTuple):
     """A sequence of header names. Those of `runs` come any number of times, the others once.
 
-    `runs`: name, what stands between two values, index. `trailing`: the last name, where it is `Name(`.
+    `title` is the header that says what the packet is. `runs`: a name, and what stands between two of its
+    values. `trailing`: the last name, where it is `Name(`.
     """
 
     match: Callable[[str], re.Match[str] | None]
-    names: tuple[str, ...]
-    name_at: int
-    runs: tuple[tuple[str, str, int], ...]
+    fields_of: Callable[[re.Match[str]], dict[str, str | list[str]]]
+    title: str
+    runs: tuple[tuple[str, str], ...]
     trailing: str
 
 
@@ -87,14 +88,14 @@ class _Shapes:
         if len(parsed.fields) > MAX_SHAPE_HEADERS or sum(map(len, parsed.fields)) > MAX_SHAPE_CHARS:
             return
         names = tuple(dict.fromkeys([_PARENTHESES.sub("(", name) for name in parsed.fields]))
-        name_at = next((at for at, name in enumerate(names) if _says_what(name)), -1)
-        if name_at < 0 or any(name[-1] == "(" for name in names[:-1]):
+        title = next((name for name in names if _says_what(name)), "")
+        if not title or any(name[-1] == "(" for name in names[:-1]):
             return
         if self.seen.get(line) == names:
             repeated = {name for name, value in parsed.fields.items() if isinstance(value, list)}
-            if names[name_at] in repeated:
+            if title in repeated:
                 return
-            self.learned[line] = (_shape_of(names, name_at, repeated), *shapes)
+            self.learned[line] = (_shape_of(names, title, repeated), *shapes)
         if len(self.seen) >= MAX_LINES:
             self.seen.clear()
         self.seen[line] = names
@@ -112,19 +113,18 @@ def parse_packet(raw: bytes, encoding: str = UTF_8) -> ParsedPacket:
             text = raw.decode()
         except UnicodeDecodeError:
             shapes = ()
-        for match, names, name_at, runs, trailing in shapes:
+        for match, fields_of, title, runs, trailing in shapes:
             if found := match(text):
-                values = found.groups()
-                fields: dict[str, str | list[str]] = dict(zip(names, values))  # noqa: B905 - its price
-                for name, between, at in runs:
-                    if block := values[at]:
-                        several = block[len(between) - 2 : -2].split(between)
+                fields = fields_of(found)
+                for name, between in runs:
+                    if block := fields[name]:
+                        several = block[len(between) - 2 : -2].split(between)  # type: ignore[union-attr]
                         fields[name] = several if len(several) > 1 else several[0]
                     else:
                         del fields[name]
                 if trailing and not _take_trailing(fields, trailing):
                     break
-                return ParsedPacket(values[name_at], fields)
+                return ParsedPacket(fields[title], fields)  # type: ignore[arg-type]
     parsed = read_lines(raw, encoding)
     _shapes.see(line, parsed)
     return parsed
@@ -249,17 +249,25 @@ def _take_trailing(fields: dict[str, str | list[str]], trailing: str) -> bool:
     return True
 
 
-def _shape_of(names: tuple[str, ...], name_at: int, repeated: set[str]) -> _Shape:
+def _shape_of(names: tuple[str, ...], title: str, repeated: set[str]) -> _Shape:
     # A value runs to its CRLF: it may hold a bare LF. One with a bare CR does not fit, and is read by lines.
     value = "[^\r]*+\r\n"
+    # Named groups make the whole dict in one call at half the price, where the names allow it.
+    named = all(name.isidentifier() for name in names)
     parts, runs, trailing = [], [], ""
-    for at, name in enumerate(names):
+    for name in names:
+        group = f"(?P<{name}>" if named else "("
         if name[-1] == "(":
             trailing = name
-            parts.append(f"((?:{re.escape(name)}[^\r\n:]*\\): {value})*+)")
+            parts.append(f"{group}(?:{re.escape(name)}[^\r\n:]*\\): {value})*+)")
         elif name in repeated:
-            runs.append((name, f"\r\n{name}: ", at))
-            parts.append(f"((?:{re.escape(name)}: {value})*+)")
+            runs.append((name, f"\r\n{name}: "))
+            parts.append(f"{group}(?:{re.escape(name)}: {value})*+)")
         else:
-            parts.append(f"{re.escape(name)}: ([^\r]*+)\r\n")
-    return _Shape(re.compile("".join(parts)).fullmatch, names, name_at, tuple(runs), trailing)
+            parts.append(f"{re.escape(name)}: {group}[^\r]*+)\r\n")
+    match = re.compile("".join(parts)).fullmatch
+
+    def zipped(found: re.Match[str]) -> dict[str, str | list[str]]:
+        return dict(zip(names, found.groups(), strict=True))
+
+    return _Shape(match, re.Match.groupdict if named else zipped, title, tuple(runs), trailing)

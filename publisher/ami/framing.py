@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import Final, NamedTuple, cast
 
 EVENT: Final = 0
@@ -75,8 +77,8 @@ class Packet(NamedTuple):
     dropped: bool = False
 
 
-# tuple.__new__ skips the generated __new__ of the NamedTuple: half the price on the hot path.
-_packet = cast(Callable[[type[Packet], tuple[int, bytes, str, bool]], Packet], tuple.__new__)
+# The generated __new__ of a NamedTuple is Python code; this is not. It matters at 10,000 events a second.
+_packet: Final = cast(Callable[[tuple[int, bytes, str, bool]], Packet], partial(tuple.__new__, Packet))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,20 +163,21 @@ class PacketReader:
 
     def _cut(self, data: bytes, packets: list[Packet]) -> int:
         """Cut all that is whole off `data` into `packets`; returns where the unfinished rest begins."""
-        append, find, surely_within = packets.append, data.find, self._surely_within
+        find, surely_within = data.find, self._surely_within
         pos = 0
         while True:
             if self._state != _PACKET:
                 pos, found = self._cut_other(data, pos, packets)
                 if not found:
                     return pos
-            end = find(_BLANK, pos)
-            if end >= 0:
+            events: list[bytes] = []
+            while (end := find(_BLANK, pos)) >= 0:
                 raw = data[pos : end + 2]
-                if raw[:7] == b"Event: " and len(raw) <= surely_within:
-                    append(_packet(Packet, (EVENT, raw, "", False)))
-                    pos = end + 4
-                    continue
+                if raw[:7] != b"Event: " or end - pos >= surely_within:
+                    break
+                events.append(raw)
+                pos = end + 4
+            packets += map(_packet, zip(repeat(EVENT), events, repeat(""), repeat(False)))
             start = pos
             while data.startswith(_CRLF, pos):
                 pos += 2
@@ -185,7 +188,7 @@ class PacketReader:
             if _FOLLOWS_LINE.match(raw):
                 self._state = _OUTPUT
             else:
-                append(self._judged(raw))
+                packets.append(self._judged(raw))
                 pos = end + 4
 
     def _cut_other(self, data: bytes, pos: int, packets: list[Packet]) -> tuple[int, bool]:
