@@ -82,7 +82,9 @@ class PacketPrinter:
 
 
 def decode(
-    file: Annotated[str, typer.Argument(help="A recording: plain or .gz, or - for standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="A recording: plain or .gz, or - for standard input.", metavar="FILE")
+    ],
     chunk: Annotated[
         int, typer.Option(help="Feed it so many bytes at a time; the output is the same.", min=1, metavar="N")
     ] = _DEFAULT_CHUNK,

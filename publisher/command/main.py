@@ -97,9 +97,12 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough. Nothing may be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return _end_quietly()
+    except SystemExit as error:
+        # The parser turns a broken pipe into an exit of its own.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _end_quietly()
+        return error.code if isinstance(error.code, int) else FAILED
     except _ParserError as error:
         return _explain_usage(error)
     except ConfigurationError as error:
@@ -110,6 +113,13 @@ def run(arguments: list[str]) -> int:
         return FAILED
     except Exception as error:
         return _explain_unexpected(error, debug)
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has had enough. Nothing may be flushed into the closed pipe at exit."""
+    sys.stdout = sys.__stdout__ or sys.stdout
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
 
 
 def _explain_usage(error: Any) -> int:

@@ -26,7 +26,9 @@ STDOUT: Final = "-"
 
 
 def record(
-    file: Annotated[str, typer.Argument(help="Where to write: .gz is packed, - is standard output.")],
+    file: Annotated[
+        str, typer.Argument(help="Where to write: .gz is packed, - is standard output.", metavar="FILE")
+    ],
     pbx: PbxOption = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so long; else Ctrl-C stops it.", min=0.1, metavar="SECS")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -113,8 +114,11 @@ async def _play(
         _introduce(pbx, user, shown_secret, trace)
         if traffic:
             traffic.start()
+        stop = asyncio.Event()
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         try:
-            await _report(pbx, replay, traffic)
+            await _report(pbx, replay, traffic, stop)
         finally:
             if replay:
                 await replay.stop()
@@ -143,15 +147,19 @@ def _introduce(pbx: SimulatedPbx, user: str, secret: str | None, trace: Trace | 
     say("Ctrl-C ends it")
 
 
-async def _report(pbx: SimulatedPbx, replay: Replay | None, traffic: Traffic | None) -> None:
-    """Until interrupted: a status line for people, a JSON line at each end of the trace for programs."""
+async def _report(
+    pbx: SimulatedPbx, replay: Replay | None, traffic: Traffic | None, stop: asyncio.Event
+) -> None:
+    """Until it is stopped: a status line for people, a JSON line at each end of the trace for programs."""
     done = 0
     with contextlib.ExitStack() as stack:
         status: Status | None = None
         if for_people():
             status = stack.enter_context(Console(stderr=True).status("no client"))
-        while True:
-            await asyncio.sleep(_NEWS_SECS)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_NEWS_SECS):
+                    await stop.wait()
             logged_in = sum(bool(session.user) for session in pbx.sessions)
             if status is not None:
                 calls = f", {traffic.calls} calls" if traffic else ""

@@ -15,7 +15,6 @@ from publisher.configuration.secrets import (
     SecretUrl,
     checked_env,
     checked_file,
-    checked_plain,
     read_secret_env,
     read_secret_file,
     refused,
@@ -63,8 +62,7 @@ class BusSettings(Section):
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, url: SecretUrl, info: ValidationInfo) -> SecretUrl:
-        checked_plain(info, url.holds_password)
+    def _known_scheme(cls, url: SecretUrl) -> SecretUrl:
         return check_bus_url(url)
 
     @field_validator("url_file")

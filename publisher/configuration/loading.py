@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from publisher.configuration.environment import overlay
 from publisher.configuration.locations import Locations
 from publisher.configuration.locations import Path as KeyPath
-from publisher.configuration.secrets import is_world_readable
+from publisher.configuration.secrets import SecretUrl, is_world_readable
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
 
@@ -56,12 +56,14 @@ def parse(
     origins, unusable = overlay(data, environ)
     errors = [(0, sentence) for sentence in unusable]
     place = _Place(path, Locations(text), origins)
-    context = {"file": str(path), "folder": path.parent, "world_readable": world_readable, "environ": environ}
+    context = {"folder": path.parent, "environ": environ}
     settings = None
     try:
         settings = Settings.model_validate(data, context=context)
     except ValidationError as error:
         errors += _sentences(place, error)
+    if world_readable:
+        errors += _exposed(place, data)
     errors += _duplicates(place, data, "pbx", "main") + _duplicates(place, data, "binding", None)
     if errors or settings is None:
         # Chained to nothing: the validation error holds what was written.
@@ -117,6 +119,13 @@ class _Place:
     def line(self, path: KeyPath) -> int:
         """For sorting: 0 where the setting is not from the file."""
         return self._locations.line_of(path) or 0
+
+    @property
+    def file(self) -> Path:
+        return self._file
+
+    def is_in_file(self, path: KeyPath) -> bool:
+        return not any(path[:length] in self._origins for length in range(1, len(path) + 1))
 
     def name(self, path: KeyPath) -> str:
         for length in range(len(path), 0, -1):
@@ -209,6 +218,26 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) in (list, Union, UnionType):
         return next((model for model in map(_model_in, get_args(annotation)) if model), None)
     return None
+
+
+def _exposed(place: _Place, data: dict[str, Any]) -> list[tuple[int, str]]:
+    """Secrets that stand in a file which every user of the machine can read."""
+    pbxs = data.get("pbx")
+    paths: list[KeyPath] = []
+    for index, table in enumerate(pbxs if isinstance(pbxs, list) else []):
+        if isinstance(table, dict) and "secret" in table:
+            paths.append(("pbx", index, "secret"))
+    for section in ("bus", "commands"):
+        table = data.get(section)
+        url = table.get("url") if isinstance(table, dict) else None
+        if isinstance(url, str) and SecretUrl(url).holds_password:
+            paths.append((section, "url"))
+    reason = f"is a secret in a file that every user can read; run: chmod o-rwx {place.file}"
+    return [
+        (place.line(path), f"{place.name(path)}: {dotted(path)}: {reason}")
+        for path in paths
+        if place.is_in_file(path)
+    ]
 
 
 def _duplicates(

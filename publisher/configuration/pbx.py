@@ -15,7 +15,6 @@ from publisher.configuration.secrets import (
     SecretText,
     checked_env,
     checked_file,
-    checked_plain,
     read_secret_env,
     read_secret_file,
     refused,
@@ -133,8 +132,7 @@ class PbxSettings(Section):
 
     @field_validator("secret")
     @classmethod
-    def _unseen(cls, secret: SecretText | None, info: ValidationInfo) -> SecretText | None:
-        checked_plain(info, secret is not None)
+    def _one_line(cls, secret: SecretText | None) -> SecretText | None:
         if secret is not None and not secret.reveal():
             raise refused("is empty")
         if secret is not None and any(ord(character) < 0x20 for character in secret.reveal()):

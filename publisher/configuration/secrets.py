@@ -122,14 +122,6 @@ def checked_env(name: str | None, info: ValidationInfo) -> str | None:
     return name
 
 
-def checked_plain(info: ValidationInfo, holds_secret: bool) -> None:
-    """Refuse a secret that stands in a configuration file which everyone can read."""
-    context = context_of(info)
-    if holds_secret and context.get("world_readable"):
-        file = context.get("file", "the configuration file")
-        raise refused(f"is a secret in a file that every user can read; run: chmod o-rwx {file}")
-
-
 def resolve(path: Path, info: ValidationInfo) -> Path:
     """A path of the configuration: relative ones start at the configuration file's folder."""
     folder = context_of(info).get("folder")

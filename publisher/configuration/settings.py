@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from publisher.configuration.bus import BusSettings
 from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.quantities import ByteSize, Seconds
-from publisher.configuration.secrets import SecretUrl, checked_plain, refused, resolve
+from publisher.configuration.secrets import SecretUrl, refused, resolve
 from publisher.configuration.section import EMBEDDED, Section
 
 
@@ -52,8 +52,7 @@ class CommandsSettings(Section):
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, url: SecretUrl, info: ValidationInfo) -> SecretUrl:
-        checked_plain(info, url.holds_password)
+    def _known_scheme(cls, url: SecretUrl) -> SecretUrl:
         if url.reveal() != EMBEDDED and not re.match(r"rediss?://[^/?#\s]", url.reveal()):
             raise refused(
                 "is no command queue; allowed: embedded, redis://user:password@host:port/db, rediss://…"

@@ -339,3 +339,10 @@ def test_windows_line_ends_and_a_byte_order_mark_are_taken(tmp_path: Path) -> No
     file = tmp_path / "amibus.toml"
     file.write_bytes(b"\xef\xbb\xbf[bus]\r\nwindow = 7\r\n")
     assert load(file, os.environ).bus.window == 7
+
+
+def test_a_secret_from_the_environment_does_not_mind_who_reads_the_file() -> None:
+    environ = {"AMIBUS__BUS__URL": "amqp://u:p@h/", "AMIBUS__PBX__0__SECRET": "s"}
+    settings = parse("[bus]\nwindow = 3\n", HERE, environ, world_readable=True)
+    assert settings.bus.url.reveal() == "amqp://u:p@h/"
+    assert settings.pbx[0].read_secret() == "s"
