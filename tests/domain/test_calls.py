@@ -242,6 +242,30 @@ def test_channels_and_bridges_are_bounded_oldest_out() -> None:
     assert calls(tracker, event("BridgeDestroy", BridgeUniqueid="b499")) == ["100.499"]
 
 
+def test_a_channel_keeps_its_eight_latest_linkedids() -> None:
+    tracker = CallTracker("main")
+    calls(tracker, event("Newchannel", **channel("SIP/201-1", 1, 1)))
+    for linked in range(2, 22):
+        assert calls(tracker, event("Newstate", **channel("SIP/201-1", 1, linked))) == ["100.1"]
+    assert len(tracker._links) == 8
+    assert calls(
+        tracker,
+        event("Newchannel", **channel("SIP/202-2", 52, 14)),
+        event("Newchannel", **channel("SIP/203-3", 53, 13)),
+    ) == ["100.1", "100.13"]
+
+
+def test_a_call_that_is_forgotten_takes_its_bridges_with_it() -> None:
+    tracker = CallTracker("main", ended_kept=0)
+    calls(
+        tracker,
+        event("BridgeEnter", BridgeUniqueid="b1", **channel("SIP/201-1", 1, 1)),
+        event("Hangup", **channel("SIP/201-1", 1, 1)),
+    )
+    assert calls(tracker, event("BridgeDestroy", BridgeUniqueid="b1")) == ["main"]
+    assert calls(tracker, event("BridgeEnter", BridgeUniqueid="b1", Channel="SIP/209-9")) == ["main"]
+
+
 def test_a_conference_that_never_ends_does_not_grow() -> None:
     tracker = CallTracker("main", ended_kept=5)
     calls(tracker, event("BridgeEnter", BridgeUniqueid="conf", **channel("SIP/0", 0, 0)))
