@@ -70,6 +70,7 @@ class PrivateRabbitmq:
             "LANG": "C.UTF-8",
             "HOME": str(home),
             "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_CRASH_DUMP": str(self.folder / "erl_crash.dump"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"amibus{os.getpid()}n{next(_numbers)}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
