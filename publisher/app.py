@@ -8,6 +8,7 @@ PBXs share nothing but the process: each has its own connection, journal, writer
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,13 +29,14 @@ from publisher.decoding import EventDecoder, PbxNaming
 from publisher.ports import Clock
 from publisher.reports import Reporter
 from publisher.services.collector import Collector, CollectorSettings
-from publisher.services.forwarder import Forwarder, ForwarderSettings
+from publisher.services.forwarder import CURSOR, Forwarder, ForwarderSettings
 from publisher.services.supervisor import Supervisor
 from schemas.broker_url import BrokerUrl
 
 BINDINGS_FILE: Final = "bindings.json"
 # A body stays below what brokers and readers take, whatever one packet holds (see schemas.codecs).
 MAX_PACKET_BYTES: Final = 2 << 20
+_LAST_WORDS_SECS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -94,7 +96,22 @@ class PublisherApp:
                 self._supervisor.start(name, "forwarder", line.forwarder.run)
 
     async def stop(self) -> None:
-        """End the services, then commit and close the journals."""
+        """End the services, then commit and close the journals.
+
+        The collectors first: a forwarder that keeps up still sends what they had to say at their end. One
+        that is behind, or has no bus, is waited for at most a second; the rest goes out after the next start.
+        """
+        await self._supervisor.stop("collector")
+        behind = [
+            asyncio.create_task(line.journal.wait_cursor(CURSOR, line.journal.next_pos - 1))
+            for line in self.lines.values()
+            if line.forwarder is not None
+        ]
+        if behind:
+            _, late = await asyncio.wait(behind, timeout=_LAST_WORDS_SECS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*behind, return_exceptions=True)
         await self._supervisor.stop()
         if self.embedded is not None:
             await self.embedded.close()

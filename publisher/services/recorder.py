@@ -175,8 +175,13 @@ class Recorder:
             for record in batch:
                 if record.kind == EVENT:
                     self._replay(record)
-                elif record.kind == CONTROL and control.unpack(record.raw).get("kind") == "up":
-                    self._replay_up(record)
+                elif record.kind == CONTROL:
+                    said = control.unpack(record.raw)
+                    if said["kind"] == control.UP:
+                        self._replay_up(said)
+                    elif said["kind"] == control.DOWN:
+                        # That the link ended was noticed later than the PBX was last heard.
+                        continue
                 self.last_seen_us = max(self.last_seen_us, record.received_us)
             pos = batch[-1].pos + batch[-1].span - 1
         self._saved_pos = pos
@@ -191,7 +196,6 @@ class Recorder:
         elif parsed.name in self.live.names:
             self.live.note(parsed.name, parsed.fields)
 
-    def _replay_up(self, record: Record) -> None:
-        up = control.unpack(record.raw)
+    def _replay_up(self, up: dict[str, object]) -> None:
         self.boot_text = str(up.get("boot", self.boot_text))
         self.boot_us = int(str(up.get("boot_us", self.boot_us)))

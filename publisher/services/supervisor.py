@@ -52,10 +52,12 @@ class Supervisor:
     def _crashed(self, pbx: str, service: str, error: str, wait: float) -> None:
         self._report(ServiceCrashed(pbx, service, error, wait))
 
-    async def stop(self) -> None:
-        """Cancel all services and wait for them, bounded; what then still runs is left behind."""
-        for task in self._tasks.values():
+    async def stop(self, service: str = "") -> None:
+        """Cancel all services, or those of one name, and wait for them, bounded; what then still runs is
+        left behind."""
+        names = [name for name in self._tasks if not service or name.startswith(f"{service}:")]
+        tasks = [self._tasks.pop(name) for name in names]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=_STOP_SECS)
-        self._tasks.clear()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_SECS)
