@@ -25,12 +25,15 @@ from publisher.extensions import ExtensionReader
 from publisher.records import CONTROL, SNAPSHOT, SUSPECT, SYNTHETIC, Record
 from schemas.codecs import body_writer
 from schemas.envelope import VERSION, event_id
+from schemas.errors import EncodeError
 from schemas.message import MSGPACK, Headers, Message
 from schemas.routing import control_key, routing_keys
 from schemas.timestamps import timestamp_text
 
 MALFORMED: Final = "malformed"
 _MALFORMED_CAUSE: Final = "a packet that is neither an event nor a response"
+_TOO_LARGE_CAUSE: Final = "an event too large for a message"
+_LONGEST_TEXT: Final = 1 << 20
 _LONGEST_TYPE: Final = 60
 _LONGEST_KEPT: Final = 128
 _MICROSECONDS: Final = 1_000_000
@@ -66,7 +69,8 @@ class EventDecoder:
     def message(self, record: Record) -> Message:
         """The record as a message. Uses `record.parsed` where it is there, and keeps nothing on the record.
 
-        Raises `schemas.errors.EncodeError` where the body would exceed `schemas.codecs.MAX_BODY_BYTES`.
+        An event whose body would exceed `schemas.codecs.MAX_BODY_BYTES` goes out as `control.malformed` with
+        the beginning of its text: one monstrous packet must not stop the rest. The journal has it whole.
         """
         if record.kind == CONTROL:
             return self._control_message(record)
@@ -137,13 +141,17 @@ class EventDecoder:
         if parsed.undecodable or len(linkedid) > MAX_UNIQUEID_LENGTH:
             linkedid = _for_a_header(linkedid)
             call = _for_a_header(call)
+        try:
+            written = self._write(body)
+        except EncodeError:
+            return self._malformed_message(record, parsed, _TOO_LARGE_CAUSE)
         return Message(
             routing_key,
             Headers(pbx, epoch, seq, call, linkedid, cc),
             message_id,
             type_,
             self._second,
-            self._write(body),
+            written,
             self._content_type,
         )
 
@@ -160,14 +168,16 @@ class EventDecoder:
         type_ = name if len(name) <= _LONGEST_TYPE else name[:_LONGEST_TYPE]
         return keys[0], keys[1:], type_.encode("utf-8", "replace").decode()
 
-    def _malformed_message(self, record: Record, parsed: ParsedPacket) -> Message:
+    def _malformed_message(
+        self, record: Record, parsed: ParsedPacket, cause: str = _MALFORMED_CAUSE
+    ) -> Message:
         more: dict[str, Any] = {"suspect": True}
         if parsed.undecodable:
             more["undecodable"] = True
         text = parsed.text or packet_text(parsed)
         if text:
-            more["text"] = text
-        return self._own_message(record, {"kind": MALFORMED, "cause": _MALFORMED_CAUSE}, more)
+            more["text"] = text[:_LONGEST_TEXT]
+        return self._own_message(record, {"kind": MALFORMED, "cause": cause}, more)
 
     def _control_message(self, record: Record) -> Message:
         payload = control.body_map(record.raw, record.received_us, record.seq, record.span)

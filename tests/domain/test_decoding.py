@@ -245,3 +245,19 @@ def test_no_bytes_make_a_message_that_the_contract_refuses(
 def test_no_headers_make_a_message_that_the_contract_refuses(lines: list[tuple[str, str]]) -> None:
     raw = "".join(f"{name}: {value}\r\n" for name, value in [("Event", "X"), *lines]).encode()
     assert decode(MSGPACK, message(raw).body).pbx == "main"
+
+
+def test_an_event_too_large_for_a_message_goes_out_as_malformed_with_its_beginning() -> None:
+    """JSON writes a control character in six bytes: a packet within the limits may exceed a message's."""
+    raw = b"Event: UserEvent\r\nPrivilege: user,all\r\nX: " + b"\x01" * (3 << 20) + b"\r\n"
+    record = Record(7, 1, 7, 1_795_424_000_000_000, EVENT, 0, "main", raw)
+    message = EventDecoder(PbxNaming("main", content_type=JSON)).message(record)
+    event = decode(message.content_type, message.body)
+    assert message.routing_key == "main.control.malformed"
+    assert (event.seq, event.suspect, event.control) == (
+        7,
+        True,
+        {"kind": "malformed", "cause": "an event too large for a message"},
+    )
+    assert event.text is not None
+    assert event.text.startswith("Event: UserEvent\r\n")
