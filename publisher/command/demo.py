@@ -14,8 +14,9 @@ from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp
 from publisher.command.event_lines import EventPrinter, print_summary
 from publisher.command.output import for_people, say
-from publisher.command.run import SWITCH_SECS, print_events, source_of
+from publisher.command.run import SWITCH_SECS, source_of
 from publisher.command.stopping import run_loop, stop_on_signals, until
+from publisher.command.watching import watch
 from publisher.configuration.loading import parse
 from publisher.simulator import SimulatedPbx, SimulatorOptions, Traffic, User
 
@@ -66,7 +67,7 @@ async def _demonstrate(
                 say(f"a simulated Asterisk {pbx.options.style.asterisk_version} with extensions 200 to 219")
                 say("its calls, as they pass over the bus (Ctrl-C ends it):")
             try:
-                await until(stop, print_events(source_of(app, settings), printer, keys))
+                await until(stop, watch(source_of(app, settings), keys, "demo", printer.print))
             finally:
                 await traffic.stop()
                 await app.stop()

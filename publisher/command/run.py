@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,13 +10,14 @@ import typer
 
 from consumers.adapters.rabbitmq.driver import SourceSettings
 from consumers.adapters.rabbitmq.source import RabbitSource
-from consumers.ports import Binding, BusSource
+from consumers.ports import BusSource
 from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp, rabbit_settings
 from publisher.command.event_lines import EventPrinter, print_summary
 from publisher.command.output import for_people, say
 from publisher.command.settings_file import ConfigOption, PbxOption, load_settings, one_pbx, pbx_of
 from publisher.command.stopping import run_loop, stop_on_signals, until
+from publisher.command.watching import watch
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
@@ -74,7 +73,7 @@ async def serve(settings: Settings, show: bool, app: PublisherApp | None = None)
         say(_introduction(settings))
     try:
         if show:
-            await until(stop, print_events(source_of(app, settings), printer))
+            await until(stop, watch(source_of(app, settings), ("#",), "show", printer.print))
         else:
             await stop.wait()
     finally:
@@ -117,22 +116,3 @@ def broker_source(settings: Settings) -> BusSource:
             tls=how.tls,
         )
     )
-
-
-async def print_events(
-    source: BusSource, printer: EventPrinter, keys: tuple[str, ...] = ("#",), name: str = "show"
-) -> None:
-    """Print what the bus delivers under some keys, from now on, until cancelled."""
-    binding = Binding(f"{name}-{os.getpid()}", keys, durable=False)
-    await source.bind(binding)
-    subscription = await source.subscribe(binding.name)
-    try:
-        while True:
-            deliveries = await subscription.receive()
-            printer.print([delivery.message for delivery in deliveries])
-            for delivery in deliveries:
-                subscription.settle(delivery.tag)
-            await asyncio.sleep(0)
-    finally:
-        await subscription.close()
-        await source.unbind(binding.name)

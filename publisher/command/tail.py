@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Callable
 from typing import Annotated, Final
 
-import regex  # type: ignore[import-untyped]
 import typer
 
-from consumers.ports import Binding
 from publisher.adapters.journal import SUFFIX, JournalReader, open_journal_reader
 from publisher.app import naming
 from publisher.command.event_lines import EventPrinter
 from publisher.command.run import broker_source
 from publisher.command.settings_file import ConfigOption, load_settings
 from publisher.command.stopping import run_loop, stop_on_signals, until
+from publisher.command.watching import watch
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.decoding import EventDecoder, PbxNaming
@@ -61,6 +58,9 @@ def tail(
 
 
 def _regex_filter(pattern: str) -> Filter:
+    # Only here: the module is large, and the other verbs share this process's start.
+    import regex  # type: ignore[import-untyped]
+
     try:
         compiled = regex.compile(pattern, regex.DOTALL)
     except regex.error as error:
@@ -143,16 +143,7 @@ async def _follow_broker(
     settings: Settings, keys: tuple[str, ...], show: Callable[[list[Message]], None]
 ) -> None:
     source = broker_source(settings)
-    binding = Binding(f"tail-{os.getpid()}", keys, durable=False)
-    await source.bind(binding)
-    subscription = await source.subscribe(binding.name)
     try:
-        while True:
-            deliveries = await subscription.receive()
-            show([delivery.message for delivery in deliveries])
-            for delivery in deliveries:
-                subscription.settle(delivery.tag)
-            await asyncio.sleep(0)
+        await watch(source, keys, "tail", show)
     finally:
-        await subscription.close()
         await source.close()

@@ -1,0 +1,30 @@
+"""Watching a bus from now on, leaving no trace on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from consumers.ports import Binding, BusSource
+from schemas import Message
+
+
+async def watch(
+    source: BusSource, keys: tuple[str, ...], name: str, show: Callable[[list[Message]], None]
+) -> None:
+    """Show what the bus delivers under some keys, until cancelled; what comes before is not shown."""
+    binding = Binding(f"{name}-{os.getpid()}", keys, durable=False)
+    await source.bind(binding)
+    subscription = await source.subscribe(binding.name)
+    try:
+        while True:
+            deliveries = await subscription.receive()
+            show([delivery.message for delivery in deliveries])
+            for delivery in deliveries:
+                subscription.settle(delivery.tag)
+            # A flood of events must not keep the signal handlers from their turn.
+            await asyncio.sleep(0)
+    finally:
+        await subscription.close()
+        await source.unbind(binding.name)
