@@ -60,7 +60,7 @@ def pack(records: Sequence[Record]) -> Chunk:
             [record.call for record in records],
             spans,
         ),
-        unicode_errors="surrogateescape",
+        unicode_errors="surrogatepass",
     )
     data = b"".join(raws)
     return Chunk(
@@ -113,7 +113,7 @@ def unpack(chunk: Chunk, after: int, max_records: int, max_bytes: int) -> list[R
     if crc32(chunk.data, crc32(chunk.head)) != chunk.checksum:
         raise JournalDamaged(f"the journal's records from {chunk.first_pos} to {chunk.last_pos} are damaged")
     form, kinds, flags, lengths, times, calls, spans = msgpack.unpackb(
-        chunk.head, unicode_errors="surrogateescape", strict_map_key=True
+        chunk.head, unicode_errors="surrogatepass", strict_map_key=True
     )
     if form != FORMAT:
         raise JournalDamaged(f"the journal holds records of format {form}, this version reads {FORMAT}")

@@ -20,6 +20,7 @@ from typing import Final
 
 from publisher.adapters.journal.loss import (
     DISK_FULL,
+    DISK_SLOW,
     JOURNAL_DAMAGED,
     EpochStart,
     Loss,
@@ -58,6 +59,7 @@ class Ledger:
         self._removed: set[str] = set()
         self._batch_end = 0
         self._afresh = False
+        self._refusing = False
 
     @property
     def epoch(self) -> EpochStart:
@@ -129,7 +131,8 @@ class Ledger:
         self.held_bytes -= cost(dropped)
         first, last = dropped[0], dropped[-1]
         times = [record.received_us for record in dropped]
-        loss = Loss(first.pos, last.pos + last.span - 1, DISK_FULL, min(times), max(times))
+        cause = DISK_FULL if self._refusing else DISK_SLOW
+        loss = Loss(first.pos, last.pos + last.span - 1, cause, min(times), max(times))
         self._losses = joined(self._losses, loss)
 
     def collect(self, *, to_disk: bool) -> tuple[Batch, Note]:
@@ -187,6 +190,7 @@ class Ledger:
         if batch.state is not None and batch.state == self.state:
             self._state_written = True
         self._afresh = False
+        self._refusing = False
         self._noted(note)
         self._window.trim(self.committed_pos)
         if self._losses:
@@ -200,6 +204,7 @@ class Ledger:
         self._moved |= batch.cursors.keys() & self.cursors.keys()
         self._removed |= set(batch.removed) - self.cursors.keys()
         self._afresh = True
+        self._refusing = True
         self._noted(note)
         self._drop_excess()
 

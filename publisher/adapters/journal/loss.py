@@ -16,6 +16,7 @@ from publisher import control
 from publisher.records import CONTROL, Record
 
 DISK_FULL: Final = "disk_full"
+DISK_SLOW: Final = "disk_slow"
 RETENTION: Final = "retention"
 JOURNAL_DAMAGED: Final = "journal_damaged"
 

@@ -49,7 +49,7 @@ class ReadSide:
         """Records with `after < pos <= upto`, at least one (or a gap record) where `after < upto`."""
         if after >= upto:
             return []
-        with self.file.transaction("DEFERRED"):
+        with self.file.moment():
             loss = self._loss_at(after + 1)
             if loss is not None:
                 return self._gap(loss, after, upto)
@@ -149,7 +149,7 @@ class ReadSide:
 
     def contents(self) -> Contents:
         """Everything but the records."""
-        with self.file.transaction("DEFERRED"):
+        with self.file.moment():
             return load_contents(self.file)
 
     def first_pos(self) -> int:

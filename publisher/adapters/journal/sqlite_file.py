@@ -56,8 +56,8 @@ def _translated(path: Path) -> Iterator[None]:
         # What is left means that the file does not hold what this program put there: pages that cannot
         # be read, tables that are missing, text that does not decode, keys that exist twice.
         raise JournalDamaged(f"the journal {path} is damaged ({error})") from error
-    except OverflowError as error:
-        raise JournalDamaged(f"the journal {path} holds a number that is out of range") from error
+    except (OverflowError, UnicodeDecodeError) as error:
+        raise JournalDamaged(f"the journal {path} is damaged (a value that cannot be read)") from error
 
 
 class SqliteFile:
@@ -96,9 +96,18 @@ class SqliteFile:
             raise
 
     @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        """All or nothing; readers use kind "DEFERRED" to see one moment."""
-        self.run(f"BEGIN {kind}")
+    def moment(self) -> Iterator[None]:
+        """Reads inside see one moment. It ends without a commit: on a damaged file even that can fail."""
+        self.run("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing."""
+        self.run("BEGIN IMMEDIATE")
         try:
             yield
             self.run("COMMIT")

@@ -169,7 +169,8 @@ class WriteSide:
         loss = self._delete(doomed) if doomed else None
         free_pages = int(self._file.value("PRAGMA freelist_count"))
         if free_pages > _FREE_PAGES_KEPT:
-            self._file.rows(f"PRAGMA incremental_vacuum({min(_VACUUM_STEP_PAGES, free_pages)})")
+            # As a script: that runs the statement to its end, where `execute` would free a single page.
+            self._file.run_script(f"PRAGMA incremental_vacuum({min(_VACUUM_STEP_PAGES, free_pages)})")
         return loss
 
     def _delete(self, doomed: Sequence[tuple[int, int, int, int]]) -> Loss:
@@ -204,12 +205,20 @@ def load_losses(file: SqliteFile, upto: int) -> list[Loss]:
         "SELECT first_pos, last_pos, cause, from_us, to_us FROM loss WHERE first_pos <= ? ORDER BY first_pos",
         (upto,),
     )
+    if not all(_whole(row[:2]) and _whole(row[3:]) and isinstance(row[2], str) for row in rows):
+        raise JournalDamaged(f"the journal {file.path} is damaged (losses that make no sense)")
     return [Loss(*row) for row in rows]
+
+
+def _whole(values: Sequence[object]) -> bool:
+    return all(isinstance(value, int) for value in values)
 
 
 def load_epochs(file: SqliteFile) -> list[EpochStart]:
     """The known epochs, in order. Raises `JournalDamaged` where they do not grow."""
     rows = file.rows("SELECT first_pos, epoch FROM epoch ORDER BY first_pos")
+    if not all(map(_whole, rows)):
+        raise JournalDamaged(f"the journal {file.path} is damaged (epochs that make no sense)")
     epochs = [EpochStart(*row) for row in rows]
     for earlier, later in pairwise(epochs):
         if later.epoch <= earlier.epoch:
@@ -224,12 +233,19 @@ def load_contents(file: SqliteFile) -> Contents:
     ends = [loss.last_pos for loss in contents.losses] + [start.first_pos - 1 for start in contents.epochs]
     if last:
         chunk = Chunk(*last[0])
+        if not _whole(chunk[:8]) or chunk.last_pos < chunk.first_pos:
+            raise JournalDamaged(f"the journal {file.path} is damaged (records that make no sense)")
         ends.append(chunk.last_pos)
         contents.last_us = chunk.last_us
     contents.last_pos = max(ends, default=0)
     contents.first_pos = file.value("SELECT min(first_pos) FROM chunk") or contents.last_pos + 1
-    contents.cursors = {name: min(pos, contents.last_pos) for name, pos in file.rows("SELECT * FROM cursor")}
+    cursors = file.rows("SELECT * FROM cursor")
+    if not all(isinstance(name, str) and isinstance(pos, int) for name, pos in cursors):
+        raise JournalDamaged(f"the journal {file.path} is damaged (cursors that make no sense)")
+    contents.cursors = {name: max(0, min(pos, contents.last_pos)) for name, pos in cursors}
     state = file.rows("SELECT data, pos FROM state")
     if state:
-        contents.state = (bytes(state[0][0]), int(state[0][1]))
+        if not isinstance(state[0][0], bytes) or not _whole(state[0][1:]):
+            raise JournalDamaged(f"the journal {file.path} is damaged (a state that makes no sense)")
+        contents.state = (state[0][0], state[0][1])
     return contents
