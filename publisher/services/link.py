@@ -313,6 +313,9 @@ class Link:
         self._resync.start()
 
     def _finish(self, cause: str, reason: str, refused: bool = False) -> None:
+        if self._phase is Phase.ENDED:
+            # A refusal is followed by the session's `Closed`, which knows less.
+            return
         was_live = self._phase is Phase.LIVE
         self._phase = Phase.ENDED
         if was_live:
