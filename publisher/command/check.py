@@ -69,6 +69,7 @@ def check(
     Each PBX is connected to and logged in to; its version, missing rights and settings are reported, with
     what belongs into its manager.conf. The broker is connected to. No secret is shown.
 
+    \b
     amibus check
     amibus check --pbx ami://amibus@10.0.0.5
     amibus check --example > amibus.toml
@@ -161,7 +162,7 @@ async def _ask_lists(dialogue: Dialogue, findings: PbxFindings) -> None:
             continue
         reply = await dialogue.ask(action)
         if not reply.success:
-            lacking = "; add write = call,reporting for this user" if "ermission" in _message(reply) else ""
+            lacking = "; add write = reporting for this user" if "ermission" in _message(reply) else ""
             findings.warnings.append(f"{action} is refused: {_message(reply)}{lacking}")
 
 

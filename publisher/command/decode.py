@@ -102,6 +102,7 @@ def decode(
     Events have their fields, extensions and routing keys; responses their fields and output; what is no
     packet has the reason and its text.
 
+    \b
     amibus decode calls.ami.gz
     amibus record - | amibus decode - | jq .event
     """

@@ -38,6 +38,7 @@ def demo(
 ) -> None:
     """Start a simulated PBX and the bus, and show the events, until Ctrl-C.
 
+    \b
     amibus demo
     amibus demo --key '*.*.200' --all
     """

@@ -116,6 +116,7 @@ def replay_command(
 ) -> None:
     """Publish records to the configured broker once more, with the ids and numbers that they had.
 
+    \b
     amibus journal replay main --since 2h
     """
     if not since and not seq:

@@ -29,11 +29,14 @@ def ami_major(version: str) -> int:
 
 
 def manager_conf(pbx: PbxSettings, ami_version: str) -> str:
-    """A fragment of manager.conf: a user that reads everything and may do nothing but ask."""
+    """A fragment of manager.conf: a user that reads everything and may do nothing but ask.
+
+    `Action: Filter`, which `leave_out` needs, is of the class system, which may do more than ask."""
     major = ami_major(ami_version)
     read = [*_READ_ALWAYS, *(["security"] if major >= _SECURITY_SINCE else [])]
-    # Filters are set at login by an action that needs write=system; all lists need reporting.
-    write = ["system", "call", "reporting"] if pbx.leave_out else ["call", "reporting"]
+    # Any one of an action's classes is enough: reporting reads all lists and can do the least.
+    # Filters are set at login by an action that needs system.
+    write = ["system", "reporting"] if pbx.leave_out else ["reporting"]
     lines = [
         "[general]",
         "enabled = yes",

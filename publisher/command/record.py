@@ -40,6 +40,7 @@ def record(
 
     The recording holds what the PBX sent from its greeting on, and nothing that we sent: no secret.
 
+    \b
     amibus record calls.ami.gz --seconds 60
     amibus record - --pbx ami://amibus@10.0.0.5 | amibus decode -
     """

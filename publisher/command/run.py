@@ -37,6 +37,7 @@ def run(
 ) -> None:
     """Read the PBXs and put their events on the bus, until Ctrl-C or SIGTERM.
 
+    \b
     amibus run
     amibus run --pbx ami://bus@10.0.0.5:5038 --show
     """

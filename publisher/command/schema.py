@@ -25,6 +25,7 @@ def schema(
 ) -> None:
     """Print or export JSON Schemas, the AsyncAPI document and the golden vectors.
 
+    \b
     amibus schema                      list what there is
     amibus schema event.schema.json    print one document
     amibus schema --out contract       write them all into a folder

@@ -69,6 +69,7 @@ def simulate(
 ) -> None:
     """Play a PBX: a manager port that replays a trace or makes calls between extensions.
 
+    \b
     amibus simulate --trace calls.ami.gz --rate 1000
     amibus simulate --calls-per-second 5 --version 22
     """

@@ -42,6 +42,7 @@ def tail(
 ) -> None:
     """Show events as they pass over the bus, from now on, until Ctrl-C; nobody else is disturbed.
 
+    \b
     amibus tail '*.*.200'
     amibus tail --regex 'Dial.{1,}?200|Bridge.{1,}?200|Hangup.{1,}?200'
     """
