@@ -75,5 +75,5 @@ def gaps(records: Sequence[Record]) -> list[tuple[int, int, str, object]]:
 async def until(condition: Callable[[], bool], secs: float = 30.0) -> None:
     """Wait for a state; fails after `secs`."""
     async with asyncio.timeout(secs):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the state is looked at from outside, nothing tells of it
             await asyncio.sleep(0.005)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,12 +43,14 @@ def test_split_pack_and_unpack_give_the_same_records_back(
     chunks = [pack(part) for part in split(records)]
     found = [record for chunk in chunks for record in unpack(chunk, 0, 1000, 1 << 30)]
     assert found == records
-    for earlier, later in zip(chunks, chunks[1:], strict=False):
+    for earlier, later in pairwise(chunks):
         assert later.first_pos == earlier.last_pos + 1
         assert later.epoch > earlier.epoch
 
 
-@given(st.lists(drafts, min_size=1, max_size=30), st.integers(0, 120), st.integers(1, 10), st.integers(0, 300))
+@given(
+    st.lists(drafts, min_size=1, max_size=30), st.integers(0, 120), st.integers(1, 10), st.integers(0, 300)
+)
 def test_a_part_of_a_chunk_is_what_a_slice_of_the_list_is(
     parts: list[tuple[int, int, int, str, bytes, int, bool]], after: int, most: int, most_bytes: int
 ) -> None:

@@ -136,7 +136,9 @@ async def test_a_cursor_becomes_durable_and_is_found_after_a_reopening(tmp_path:
     await journal.close()
 
 
-async def test_a_second_writer_is_refused_with_one_sentence_until_the_first_has_closed(tmp_path: Path) -> None:
+async def test_a_second_writer_is_refused_with_one_sentence_until_the_first_has_closed(
+    tmp_path: Path,
+) -> None:
     journal = await open_journal(tmp_path, "main")
     with pytest.raises(JournalInUse, match="another amibus process writes it") as refused:
         await open_journal(tmp_path, "main")
@@ -147,7 +149,7 @@ async def test_a_second_writer_is_refused_with_one_sentence_until_the_first_has_
 
 async def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="journal folder .* cannot be made: Not a directory"):
+    with pytest.raises(JournalError, match=r"journal folder .* cannot be made: Not a directory"):
         await open_journal(tmp_path / "file" / "data", "main")
 
 

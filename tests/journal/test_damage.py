@@ -103,7 +103,9 @@ async def test_a_file_of_rubbish_is_moved_aside_and_the_numbers_go_on_from_the_m
     assert "was moved to main.journal.damaged-" in journal.state.alarm
     assert (journal.next_pos, journal.epoch, journal.cursor("reader")) == (COUNT + 2, EPOCH, DONE)
     assert journal.opening_loss is None
-    assert gaps(await read_all(journal, DONE)) == [(DONE + 1, COUNT + 1 - DONE, "journal_damaged", COUNT + 1 - DONE)]
+    assert gaps(await read_all(journal, DONE)) == [
+        (DONE + 1, COUNT + 1 - DONE, "journal_damaged", COUNT + 1 - DONE)
+    ]
     await journal.close()
     assert next(left.glob("main.journal.damaged-*Z")).read_bytes().startswith(b"rubbish")
     # It was announced once; the next opening is an ordinary one.

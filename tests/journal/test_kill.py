@@ -53,7 +53,8 @@ async def check(journal: SqliteJournal, told: tuple[int, int, int]) -> None:
     state, pos = journal.load_state()
     assert state == (b"state %d" % pos if pos else b"")
     assert pos <= journal.durable_pos
-    expected, seq_of = 1, {}
+    expected = 1
+    seq_of: dict[int, int] = {}
     records = await read_all(journal)
     for record in records:
         assert record.pos == expected

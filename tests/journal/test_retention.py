@@ -52,9 +52,7 @@ async def test_everything_may_be_deleted_and_the_numbers_still_go_on(tmp_path: P
 
 
 async def test_the_file_stays_near_its_size_and_is_used_again(tmp_path: Path) -> None:
-    settings = JournalSettings(
-        keep_bytes=8 << 20, keep_secs=1e9, tail_records=10, retention_check_secs=0.01
-    )
+    settings = JournalSettings(keep_bytes=8 << 20, keep_secs=1e9, tail_records=10, retention_check_secs=0.01)
     journal = await open_journal(tmp_path, "main", settings)
     journal.begin_epoch(EPOCH)
     largest = 0

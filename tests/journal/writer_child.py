@@ -1,7 +1,8 @@
 """A writer that is meant to be killed: appends as fast as it may and tells what it was told.
 
-Usage: python -m tests.journal.writer_child FOLDER SEED. Each line on stdout is `<durable_pos> <cursor>
-<epoch of the last record that was read>`, printed only after the journal said so; the parent kills this process at some point and compares.
+Usage: python -m tests.journal.writer_child FOLDER SEED. Each line on stdout is
+`<durable_pos> <cursor> <epoch of the last record that was read>`, printed only after the journal said so;
+the parent kills this process at some point and compares.
 """
 
 from __future__ import annotations
@@ -30,9 +31,7 @@ async def tell(journal: SqliteJournal) -> None:
 
 async def main(folder: Path, seed: int) -> None:
     rng = random.Random(seed)
-    settings = JournalSettings(
-        tail_records=200, retention_check_secs=0.02, keep_bytes=3 << 20, keep_secs=1e9
-    )
+    settings = JournalSettings(tail_records=200, retention_check_secs=0.02, keep_bytes=3 << 20, keep_secs=1e9)
     journal = await open_journal(folder, "main", settings)
     journal.begin_epoch(max(EPOCH, journal.epoch + 1))
     telling = asyncio.create_task(tell(journal))
@@ -43,7 +42,7 @@ async def main(folder: Path, seed: int) -> None:
         if rng.random() < 0.02:
             journal.begin_epoch(journal.epoch + 1)
         await asyncio.sleep(rng.choice((0, 0, 0.001)))
-        while journal.congested:
+        while journal.congested:  # noqa: ASYNC110 - as the collector does
             await asyncio.sleep(0.001)
     telling.result()
 

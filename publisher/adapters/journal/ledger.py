@@ -53,7 +53,7 @@ class Ledger:
         self._limit = settings.memory_limit_bytes
         self._window = Window(settings.tail_records, settings.tail_bytes)
         self._losses: list[Loss] = []
-        self._epochs_written = len(self.epochs)
+        self._epoch_written = self.epoch.epoch
         self._state_written = True
         self._moved: set[str] = set()
         self._removed: set[str] = set()
@@ -88,7 +88,7 @@ class Ledger:
             or self._moved
             or self._removed
             or not self._state_written
-            or self._epochs_written < len(self.epochs)
+            or self._epoch_written < self.epoch.epoch
         )
 
     def begin_epoch(self, epoch: int) -> None:
@@ -97,7 +97,6 @@ class Ledger:
         start = EpochStart(self.end_pos + 1, epoch)
         if self.epochs and self.epoch.first_pos == start.first_pos:
             self.epochs.pop()
-            self._epochs_written = min(self._epochs_written, len(self.epochs))
         self.epochs.append(start)
 
     def append(self, records: Sequence[Record]) -> None:
@@ -148,7 +147,9 @@ class Ledger:
             start = loss.last_pos
         records = self._window.after(start, self._before_loss(start), MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
         end = records[-1].pos + records[-1].span - 1 if records else start
-        epochs = [known for known in self.epochs[self._epochs_written :] if known.first_pos <= end + 1]
+        epochs: list[EpochStart] = []
+        if self._epoch_written < self.epoch.epoch:
+            epochs = [e for e in self.epochs if e.epoch > self._epoch_written and e.first_pos <= end + 1]
         batch = Batch(
             records,
             {name: self.cursors[name] for name in self._moved},
@@ -169,7 +170,7 @@ class Ledger:
         lost_to = start - 1 if start else self.end_pos
         self.committed_pos = min(self.committed_pos, lost_to)
         self.held_bytes = self._window.bytes
-        self._epochs_written = 0
+        self._epoch_written = 0
         self._moved = set(self.cursors)
         self._removed = set()
         self._state_written = not self.state[0]
@@ -186,7 +187,7 @@ class Ledger:
         """The batch is on disk."""
         self.held_bytes -= cost(batch.records)
         self.committed_pos = self._batch_end
-        self._epochs_written += len(batch.epochs)
+        self._epoch_written = max([self._epoch_written, *[known.epoch for known in batch.epochs]])
         if batch.state is not None and batch.state == self.state:
             self._state_written = True
         self._afresh = False

@@ -57,13 +57,17 @@ class ReadSide:
                 found, resume = self._records(after, upto, max_records, max_bytes)
             except JournalDamaged:
                 found, resume = [], self._next_readable(after + 1, upto)
-            if found:
+            if found or resume <= after + 1:
                 return found
             return self._gap(self._unexplained(after + 1, min(resume - 1, upto)), after, upto)
 
     def _records(self, after: int, upto: int, max_records: int, max_bytes: int) -> tuple[list[Record], int]:
-        """The records right after a position; if none, where the next ones begin (`upto + 1`: nowhere)."""
+        """The records right after a position; if none, where the next ones begin (`upto + 1`: nowhere).
+
+        Right after the position itself where that lies inside the span of the last gap record.
+        """
         found: list[Record] = []
+        asked = after
         room = max_bytes
         rows = self.file.each(CHUNKS, (after + 1, upto))
         try:
@@ -77,13 +81,16 @@ class ReadSide:
                     part = unpack(chunk, after, max_records - len(found), room)
                 except (JournalDamaged, ValueError, TypeError, LookupError):
                     return found, chunk.last_pos + 1
+                size = sum([len(record.raw) for record in part])
+                if found and size > room:
+                    break
                 found += part
                 if not part:
                     # Asked from inside the span of the chunk's last gap record: that one counts as read.
                     after = chunk.last_pos
                     continue
                 after = part[-1].pos + part[-1].span - 1
-                room -= sum([len(record.raw) for record in part])
+                room -= size
                 if len(found) >= max_records or room <= 0 or after < chunk.last_pos:
                     break
         except JournalDamaged:
@@ -91,7 +98,7 @@ class ReadSide:
                 raise
         finally:
             rows.close()
-        return found, upto + 1
+        return found, asked + 1 if after >= upto else upto + 1
 
     def _gap(self, loss: Loss, after: int, upto: int) -> list[Record]:
         part = Loss(loss.first_pos, min(loss.last_pos, upto), loss.cause, loss.from_us, loss.to_us)
