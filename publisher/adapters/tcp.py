@@ -1,8 +1,10 @@
 """The manager port over TCP or TLS.
 
 Strategy: one `asyncio.BufferedProtocol` a connection, with one receive buffer of 64 KB that lives as long
-as the connection. Reading hands over each read at once and never waits. What is written and not yet taken
-by the kernel is bounded: a PBX that reads nothing while we have much to say is cut off, not buffered for.
+as the connection. Reading hands over each read at once and never waits. After a read that filled the buffer
+everyone else gets a turn first: libuv would read on up to 32 times, 2 MB of events, and a flood would leave
+the forwarder and the timers next to nothing. What is written and not yet taken by the kernel is bounded: a
+PBX that reads nothing while we have much to say is cut off, not buffered for.
 
 Bounds
 * receive buffer: 64 KB; the consumer gets a copy and may pause reading.
@@ -138,6 +140,7 @@ class TcpStream(asyncio.BufferedProtocol):
         self._view = memoryview(self._buffer)
         self._transport: asyncio.Transport | None = None
         self._reason: Exception | None = None
+        self._wanted = True
 
     # What the collector calls.
 
@@ -155,11 +158,16 @@ class TcpStream(asyncio.BufferedProtocol):
             transport.abort()
 
     def pause_reading(self) -> None:
+        self._wanted = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        self._wanted = True
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._wanted and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -182,6 +190,9 @@ class TcpStream(asyncio.BufferedProtocol):
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
+        if nbytes == READ_BYTES and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
         self._on_data(bytes(self._view[:nbytes]))
 
     def eof_received(self) -> bool:
