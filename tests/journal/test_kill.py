@@ -14,7 +14,7 @@ from publisher.records import EVENT
 from tests.journal.numbered import gaps, read_all
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = 40
+ROUNDS = 30
 
 
 async def run_and_kill(folder: Path, seed: int, after_lines: int) -> tuple[int, int, int]:

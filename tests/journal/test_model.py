@@ -132,7 +132,7 @@ class JournalAsList(RuleBasedStateMachine):
 
 
 JournalAsList.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=30,
     deadline=None,
     phases=PHASES,

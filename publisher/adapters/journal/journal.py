@@ -3,7 +3,7 @@
 Strategy
 * `append` only collects. When no commit is under way one starts in the same turn of the event loop; what
   comes meanwhile goes with the next. So an event is on disk a commit's time (well under 10 ms) after it was
-  read, and batches grow by themselves under load. Commits begin at least 1 ms apart unless many records
+  read, and batches grow by themselves under load. Commits begin at least 2 ms apart unless many records
   wait, which bounds what they cost.
 * Three threads a journal, made when needed: the writer (commits, retention), the reader (records that are
   no longer in memory), the checkpointer (moves the log into the file; may wait for the disk).
@@ -306,7 +306,11 @@ class SqliteJournal:
             return
         error = done.exception()
         # A fault of ours in the writer must not stop the reading: it shows as an alarm and is tried again.
-        outcome = done.result() if error is None else Outcome(False, f"{type(error).__name__}: {error}")
+        outcome = (
+            done.result()
+            if error is None
+            else Outcome(False, f"{type(error).__name__}: {error}", bytes_on_disk=self._bytes_on_disk)
+        )
         self._took(outcome, batch, note)
         if outcome.damaged:
             self._replacing = self._loop.create_task(self._replace())
@@ -316,7 +320,7 @@ class SqliteJournal:
         self._schedule()
 
     def _took(self, outcome: Outcome, batch: Batch | None, note: Note) -> None:
-        self._bytes_on_disk = outcome.bytes_on_disk or self._bytes_on_disk
+        self._bytes_on_disk = outcome.bytes_on_disk
         if batch is None:
             self._ledger.noted(note)
         elif outcome.written:

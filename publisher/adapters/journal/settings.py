@@ -27,7 +27,7 @@ class JournalSettings:
     memory_limit_bytes: int = 64 << 20
     tail_records: int = 8_000
     tail_bytes: int = 16 << 20
-    commit_spacing_secs: float = 0.001
+    commit_spacing_secs: float = 0.002
     full_batch_records: int = 500
     retry_secs: float = 1.0
     retention_check_secs: float = 60.0

@@ -92,7 +92,11 @@ class WriteSide:
         plain = not (batch.epochs or batch.losses or batch.afresh_after is not None)
         parts = list(split(batch.records))
         if plain and len(parts) <= 1:
-            self._insert(pack(parts[0]) if parts else None, batch)
+            chunk = pack(parts[0]) if parts else None
+            if chunk and not (batch.cursors or batch.removed or batch.state):
+                self._file.run(_CHUNK, chunk)
+            else:
+                self._insert(chunk, batch)
             return
         chunks = [pack(part) for part in parts]
         with self._file.transaction():

@@ -7,8 +7,10 @@ event loop hears of either, so what anyone may read is always covered by file or
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from publisher.adapters.journal.loss import Loss
 from publisher.adapters.journal.mark import MarkFile, Note
@@ -16,6 +18,9 @@ from publisher.adapters.journal.salvage import move_aside
 from publisher.adapters.journal.sqlite_file import DiskRefused, SqliteFile
 from publisher.adapters.journal.write_side import Batch, WriteSide
 from publisher.errors import JournalDamaged
+
+_COMMIT_OVERHEAD_BYTES: Final = 8192
+_MEASURE_EVERY_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -38,6 +43,8 @@ class Writer:
         self._side: WriteSide | None = write_side
         self._mark = mark
         self._failures = 0
+        self._unmeasured_bytes = 0
+        self._bytes_on_disk = 0
 
     def commit(self, batch: Batch, note: Note) -> Outcome:
         """Write a batch and the mark. Never raises for what the disk does."""
@@ -56,14 +63,19 @@ class Writer:
         except JournalDamaged as damaged:
             note.held = True
             self._mark.write(note)
-            return Outcome(False, str(damaged), damaged=True)
+            return Outcome(False, str(damaged), damaged=True, bytes_on_disk=self._bytes_on_disk)
         self._mark.write(note)
-        try:
+        self._unmeasured_bytes += _COMMIT_OVERHEAD_BYTES + sum([len(r.raw) for r in batch.records])
+        if self._unmeasured_bytes > _MEASURE_EVERY_BYTES:
+            self._measure(side)
+        return Outcome(True, bytes_on_disk=self._bytes_on_disk)
+
+    def _measure(self, side: WriteSide) -> None:
+        self._unmeasured_bytes = 0
+        self.bytes_on_disk()
+        # If it fails the log stays long for now; if the file is to blame, the next commit says so.
+        with suppress(DiskRefused, JournalDamaged):
             side.bound_log()
-        except (DiskRefused, JournalDamaged):
-            # The log stays long for now; if the file is to blame, the next commit says so.
-            return Outcome(True, bytes_on_disk=self.bytes_on_disk())
-        return Outcome(True, bytes_on_disk=self.bytes_on_disk())
 
     def note(self, note: Note) -> Outcome:
         """While the disk refuses: write the mark alone."""
@@ -84,13 +96,14 @@ class Writer:
         return self._opened().forget(before_us, keep_bytes)
 
     def bytes_on_disk(self) -> int:
-        """File and write-ahead log."""
+        """File and write-ahead log, looked up; commits look every megabyte or so."""
         total = 0
         for suffix in ("", "-wal"):
             try:
                 total += os.stat(f"{self._path}{suffix}").st_size
             except OSError:
                 continue
+        self._bytes_on_disk = total
         return total
 
     def close(self) -> None:
