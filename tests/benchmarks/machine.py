@@ -80,7 +80,10 @@ def pid_with(argument_part: str) -> int:
     """The process that has this text in its command line; 0 where there is none."""
     for folder in _PROC.glob("[0-9]*"):
         try:
-            if argument_part.encode() in (folder / "cmdline").read_bytes() and int(folder.name) != os.getpid():
+            if (
+                argument_part.encode() in (folder / "cmdline").read_bytes()
+                and int(folder.name) != os.getpid()
+            ):
                 return int(folder.name)
         except OSError:
             continue
