@@ -18,11 +18,16 @@ from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from publisher.reports import (
+    BusBlocked,
+    BusDown,
+    BusRefusal,
     EventsNotOn,
     FilterNotSet,
     GapAnnounced,
     JournalAlarm,
     MalformedSeen,
+    MessagesRefused,
+    MessagesUnroutable,
     PbxDown,
     PbxLoginRefused,
     Report,
@@ -36,8 +41,11 @@ _NUMBER: Final = re.compile(r"(?<![\w.:])\+?\d{5,}(?![\w.:])")
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
-_WARNINGS: Final = (PbxDown, GapAnnounced, ResyncIncomplete, FilterNotSet, MalformedSeen)
-_ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed)
+_WARNINGS: Final = (
+    *(PbxDown, GapAnnounced, ResyncIncomplete, FilterNotSet, MalformedSeen),
+    *(BusDown, MessagesRefused, MessagesUnroutable),
+)
+_ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal)
 
 
 def mask_numbers(text: str) -> str:
@@ -69,7 +77,7 @@ class LogReporter:
         if LEVELS.index(level) < self._least:
             return
         name = type(report).__name__
-        key = (report.pbx, name, str(getattr(report, "cause", getattr(report, "alarm", ""))))
+        key = (report.pbx, name, _kind_of_repeat(report))
         now = self._now()
         last = self._last.get(key)
         if last is not None and now - last < _REPEAT_SECS:
@@ -107,11 +115,24 @@ def level_of(report: Report) -> str:
     """How loud a report is."""
     if isinstance(report, _ERRORS) or (isinstance(report, JournalAlarm) and report.alarm):
         return "error"
+    if isinstance(report, BusBlocked):
+        return "warning" if report.reason else "info"
     # Reports of other modules say it themselves.
     said = getattr(type(report), "LEVEL", "")
     if said in LEVELS:
         return str(said)
     return "warning" if isinstance(report, _WARNINGS) else "info"
+
+
+def _kind_of_repeat(report: Report) -> str:
+    """What must be the same for two reports to be repeats: trouble, and that it is over, are not."""
+    match report:
+        case JournalAlarm():
+            return report.alarm
+        case BusBlocked():
+            return report.reason
+        case _:
+            return str(getattr(report, "cause", ""))
 
 
 def _short(value: object) -> str:

@@ -79,8 +79,8 @@ def show(
         str, typer.Option(help="From this time on: 2026-05-01T10:00:00Z, or 5m, 2h, 1d ago.")
     ] = "",
     seq: Annotated[
-        int, typer.Option(help="From this number on, in the latest epoch.", min=1, metavar="N")
-    ] = 0,
+        int | None, typer.Option(help="From this number on, in the latest epoch.", min=1, metavar="N")
+    ] = None,
     limit: Annotated[int, typer.Option("-n", help="At most so many.", min=1, metavar="N")] = 100,
     everything: Annotated[bool, typer.Option("--all", help="On a terminal, show every event.")] = False,
 ) -> None:
@@ -88,7 +88,9 @@ def show(
     run_loop(_show(load_settings(config), pbx, since, seq, limit, everything))
 
 
-async def _show(settings: Settings, pbx: str, since: str, seq: int, limit: int, everything: bool) -> None:
+async def _show(
+    settings: Settings, pbx: str, since: str, seq: int | None, limit: int, everything: bool
+) -> None:
     reader, decoder = await _open(settings, pbx)
     printer = EventPrinter(calls_only=not everything)
     try:
@@ -111,8 +113,8 @@ def replay_command(
     ] = "",
     until_: Annotated[str, typer.Option("--until", help="Up to this time.", metavar="TIME")] = "",
     seq: Annotated[
-        int, typer.Option(help="From this number on, in the latest epoch.", min=1, metavar="N")
-    ] = 0,
+        int | None, typer.Option(help="From this number on, in the latest epoch.", min=1, metavar="N")
+    ] = None,
 ) -> None:
     """Publish records to the configured broker once more, with the ids and numbers that they had.
 
@@ -124,7 +126,7 @@ def replay_command(
     run_loop(_replay(load_settings(config), pbx, since, until_, seq))
 
 
-async def _replay(settings: Settings, pbx: str, since: str, until_: str, seq: int) -> None:
+async def _replay(settings: Settings, pbx: str, since: str, until_: str, seq: int | None) -> None:
     url = settings.bus.read_url().reveal()
     if url == EMBEDDED:
         raise ConfigurationError(
@@ -172,7 +174,7 @@ async def _open(settings: Settings, pbx: str) -> tuple[JournalReader, EventDecod
     return reader, EventDecoder(naming(known_pbx, settings.bus) if known_pbx else PbxNaming(reader.pbx))
 
 
-async def _start(reader: JournalReader, since: str, seq: int) -> int:
+async def _start(reader: JournalReader, since: str, seq: int | None) -> int:
     """The first wanted position; 0 where none was named."""
     if since:
         return await reader.pos_at(_time_us(since))

@@ -38,7 +38,9 @@ def tail(
     everything: Annotated[
         bool, typer.Option("--all", help="On a terminal, show every event, variables and dialplan steps too.")
     ] = False,
-    limit: Annotated[int, typer.Option("-n", help="End after so many events.", min=1, metavar="N")] = 0,
+    limit: Annotated[
+        int | None, typer.Option("-n", help="End after so many events.", min=1, metavar="N")
+    ] = None,
 ) -> None:
     """Show events as they pass over the bus, from now on, until Ctrl-C; nobody else is disturbed.
 
@@ -55,7 +57,7 @@ def tail(
     settings = load_settings(config)
     wanted = _regex_filter(pattern) if pattern else None
     printer = EventPrinter(calls_only=not everything and pattern is None and not keys)
-    run_loop(_tail(settings, patterns, wanted, printer, limit))
+    run_loop(_tail(settings, patterns, wanted, printer, limit or 0))
 
 
 def _regex_filter(pattern: str) -> Filter:

@@ -27,7 +27,12 @@ class JournalSettings(Section):
         default="process",
         description="What a journalled event survives: a crash of the process, or a power cut too (fsync).",
     )
-    keep_days: Seconds = Field(default=7.0, ge=0, le=3650, description="Days to keep what the bus has taken.")
+    keep_days: Seconds = Field(
+        default=7.0,
+        ge=0,
+        le=3650,
+        description="Days to keep events; what is unpublished by then goes too, with an announced gap.",
+    )
     keep_bytes: ByteSize = Field(
         default=10 << 30,
         ge=1 << 20,

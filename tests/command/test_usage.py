@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from publisher.command import main
 from publisher.command.main import run
 from publisher.configuration.ami_url import pbx_of_url
 from publisher.errors import ConfigurationError
@@ -257,3 +261,22 @@ def test_the_example_that_check_prints_is_a_configuration(tmp_path: Path) -> Non
     secret.write_text(SECRET)
     secret.chmod(0o600)
     assert amibus("check", "--offline", cwd=tmp_path).returncode == 0
+
+
+def test_every_option_left_out_is_as_good_as_one_that_is_given() -> None:
+    """A default outside the range that its own option allows would refuse every plain command line."""
+
+    def options(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+        for name, verb in getattr(command, "commands", {}).items():
+            yield from options(verb, f"{path} {name}")
+        for option in command.params:
+            yield f"{path} {option.opts[0]}", option
+
+    checked = 0
+    for where, option in options(typer.main.get_command(main.app), "amibus"):
+        least, most = getattr(option.type, "min", None), getattr(option.type, "max", None)
+        if option.default is not None and (least is not None or most is not None):
+            assert least is None or option.default >= least, where
+            assert most is None or option.default <= most, where
+            checked += 1
+    assert checked > 5

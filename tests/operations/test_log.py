@@ -5,8 +5,19 @@ from __future__ import annotations
 import io
 import json
 
-from publisher.adapters.log import LogReporter, mask_numbers
-from publisher.reports import GapAnnounced, JournalAlarm, PbxDown, PbxUp, ResyncDone
+from publisher.adapters.log import LogReporter, level_of, mask_numbers
+from publisher.reports import (
+    BusBlocked,
+    BusDown,
+    BusRefusal,
+    GapAnnounced,
+    JournalAlarm,
+    MessagesRefused,
+    MessagesUnroutable,
+    PbxDown,
+    PbxUp,
+    ResyncDone,
+)
 
 
 def test_a_console_line_names_level_pbx_and_what_happened() -> None:
@@ -64,3 +75,19 @@ def test_phone_numbers_show_their_last_four_digits_only() -> None:
         == "no such peer ***4567 at 127.0.0.1:50380"
     )
     assert mask_numbers("extension 200") == "extension 200"
+
+
+def test_trouble_with_the_bus_is_a_warning_and_a_refusal_an_error() -> None:
+    assert level_of(BusDown("main", "gone", 3, 1.0)) == "warning"
+    assert level_of(MessagesRefused("main", 3, 1.0)) == "warning"
+    assert level_of(MessagesUnroutable("main", 3)) == "warning"
+    assert level_of(BusRefusal("main", "no", 1.0)) == "error"
+    assert level_of(BusBlocked("main", "low on memory")) == "warning"
+
+
+def test_that_trouble_is_over_is_told_however_soon_it_comes() -> None:
+    out = io.StringIO()
+    reporter = LogReporter(out=out, now=lambda: 0.0)
+    reporter(BusBlocked("main", "low on memory"))
+    reporter(BusBlocked("main", ""))
+    assert len(out.getvalue().splitlines()) == 2
