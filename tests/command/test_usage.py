@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 from publisher.command import main
 from publisher.command.main import run
@@ -265,18 +263,16 @@ def test_the_example_that_check_prints_is_a_configuration(tmp_path: Path) -> Non
 
 def test_every_option_left_out_is_as_good_as_one_that_is_given() -> None:
     """A default outside the range that its own option allows would refuse every plain command line."""
-
-    def options(command: Any, path: str) -> Iterator[tuple[str, Any]]:
-        for name, verb in getattr(command, "commands", {}).items():
-            yield from options(verb, f"{path} {name}")
-        for option in command.params:
-            yield f"{path} {option.opts[0]}", option
-
+    groups = [main.app, *(group.typer_instance for group in main.app.registered_groups)]
+    verbs = [verb.callback for group in groups if group is not None for verb in group.registered_commands]
     checked = 0
-    for where, option in options(typer.main.get_command(main.app), "amibus"):
-        least, most = getattr(option.type, "min", None), getattr(option.type, "max", None)
-        if option.default is not None and (least is not None or most is not None):
-            assert least is None or option.default >= least, where
-            assert most is None or option.default <= most, where
-            checked += 1
+    for verb in verbs:
+        assert verb is not None
+        for name, parameter in inspect.signature(verb, eval_str=True).parameters.items():
+            for info in getattr(parameter.annotation, "__metadata__", ()):
+                least, most = getattr(info, "min", None), getattr(info, "max", None)
+                if parameter.default is not None and (least is not None or most is not None):
+                    assert least is None or parameter.default >= least, f"{verb.__name__} {name}"
+                    assert most is None or parameter.default <= most, f"{verb.__name__} {name}"
+                    checked += 1
     assert checked > 5
