@@ -56,6 +56,7 @@ __all__ = [
     "UnsolicitedResponse",
 ]
 
+_NO_GREETING = "the port does not greet like a manager port"
 # The first bytes of the names of events that the session itself takes note of.
 _NOTED = frozenset((b"FullyBoot", b"Shutdown\r"))
 
@@ -137,6 +138,8 @@ class AmiSession:
             return reports
         for packet in self._reader.receive_eof():
             reports.append(MalformedPacket(packet))
+            if self._login.phase is Phase.GREETING:
+                return self._close(CloseCause.NOT_AMI, _NO_GREETING, reports)
             return self._close(CloseCause.TRUNCATED, "the connection ended inside a packet", reports)
         if self._shutdown:
             return self._close(CloseCause.SHUTDOWN, "the PBX has shut down", reports)
@@ -206,7 +209,7 @@ class AmiSession:
         if self._login.phase is Phase.GREETING:
             if packet.kind != BANNER:
                 reports.append(MalformedPacket(packet))
-                self._close(CloseCause.NOT_AMI, "the port does not greet like a manager port", reports)
+                self._close(CloseCause.NOT_AMI, _NO_GREETING, reports)
                 return
             greeted, data = self._login.greet(packet, now)
             reports.append(greeted)

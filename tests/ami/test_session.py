@@ -327,3 +327,11 @@ def test_no_bytes_raise_and_each_request_gets_exactly_one_reply(pieces: list[byt
     assert sum(isinstance(report, Reply) for report in reports) == asked
     assert sum(isinstance(report, Closed) for report in reports) == 1
     assert isinstance(reports[-1], Closed)
+
+
+def test_a_port_that_says_something_else_and_hangs_up_is_no_manager_port() -> None:
+    session = AmiSession(settings(), now=0.0)
+    assert session.receive_data(b"SSH-2.0-OpenSSH_9.2\r\n", 0.1) == []
+    reports = session.receive_eof(0.2)
+    assert [type(report) for report in reports] == [MalformedPacket, Closed]
+    assert session.closed == Closed(CloseCause.NOT_AMI, "the port does not greet like a manager port")
