@@ -9,6 +9,7 @@ import pytest
 
 from tests.bus_contract.embedded import EmbeddedHarness
 from tests.bus_contract.harness import Harness, Numbers
+from tests.bus_contract.rabbit import RabbitHarness
 
 
 async def embedded(_request: pytest.FixtureRequest, folder: Path) -> Harness:
@@ -17,8 +18,17 @@ async def embedded(_request: pytest.FixtureRequest, folder: Path) -> Harness:
     return harness
 
 
+async def rabbitmq(request: pytest.FixtureRequest, _folder: Path) -> Harness:
+    harness = RabbitHarness(request.getfixturevalue("rabbitmq").amqp_url)
+    await harness.open()
+    return harness
+
+
 # A maker gets the request, for fixtures such as the run's RabbitMQ, and a folder of its own.
-HARNESSES: dict[str, Callable[[pytest.FixtureRequest, Path], Awaitable[Harness]]] = {"embedded": embedded}
+HARNESSES: dict[str, Callable[[pytest.FixtureRequest, Path], Awaitable[Harness]]] = {
+    "embedded": embedded,
+    "rabbitmq": rabbitmq,
+}
 
 
 @pytest.fixture(params=list(HARNESSES))

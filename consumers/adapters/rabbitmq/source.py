@@ -44,6 +44,7 @@ class RabbitSource:
         self._connection: Connection | None = None
         self._transient: dict[str, Binding] = {}
         self._transient_queues: dict[str, str] = {}
+        self._subscriptions: list[RabbitSubscription] = []
         self._connecting = asyncio.Lock()
 
     async def bind(self, binding: Binding) -> None:
@@ -78,9 +79,15 @@ class RabbitSource:
                 self._settings.url, await channel.get_underlay_channel(), channel
             )
             await subscription.begin(queue, prefetch)
-            return subscription
+        self._subscriptions = [known for known in self._subscriptions if not known.ended]
+        self._subscriptions.append(subscription)
+        return subscription
 
     async def close(self) -> None:
+        """End the subscriptions, each with what it has settled said, then the connection."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            await subscription.close()
         connection, self._connection = self._connection, None
         if connection is not None:
             await close_connection(connection)

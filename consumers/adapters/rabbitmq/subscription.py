@@ -50,9 +50,16 @@ class RabbitSubscription:
         self._sent_back: list[int] = []
         self._flush_due = asyncio.Event()
         self._stopping = False
+        self._queue = ""
         self._flusher = asyncio.create_task(self._flush_for_ever())
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self._error is not None
+
     async def begin(self, queue: str, prefetch: int) -> None:
+        self._queue = queue
         self._channel._on_deliver_frame = self._on_deliver
         self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
         for closing in (self._channel.closing, self._channel.connection.closing):
@@ -84,12 +91,19 @@ class RabbitSubscription:
 
     async def close(self) -> None:
         """Say what was settled, then end; what was not settled is delivered again."""
+        if self._flusher.done() and self._stopping:
+            return
         self._end(BusLost("the subscription was closed by us"))
         self._stopping = True
         self._flush_due.set()
         try:
             async with asyncio.timeout(_CLOSE_SECS):
                 await self._flusher
+                if not self._channel.is_closed:
+                    # A quorum queue takes a few dozen acks at a time; what the broker's side of the channel
+                    # still holds back when the channel closes would be delivered again. Asking about the
+                    # queue is answered after them.
+                    await self._channel.queue_declare(self._queue, passive=True)
                 await self._owner.close()
         except DRIVER_ERRORS:
             # The connection is gone: what was settled and not said comes again.
