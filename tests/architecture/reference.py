@@ -1,0 +1,149 @@
+"""The reference pages that are generated: all settings, all log events.
+
+`python -m tests.architecture.reference` (or `make reference`) writes them anew; a test compares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from publisher import reports
+from publisher.adapters.log import level_of
+from publisher.configuration.example import toml
+from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.quantities import format_size
+from publisher.configuration.section import TlsSettings
+from publisher.configuration.settings import BindingSettings, Settings
+from publisher.reports import BusBlocked, JournalAlarm, Report
+
+ROOT: Final = Path(__file__).parents[2]
+SETTINGS_PAGE: Final = ROOT / "deploy/docs/settings.md"
+LOG_PAGE: Final = ROOT / "deploy/docs/log-events.md"
+
+_SIZES: Final = frozenset({"keep_bytes", "memory_limit"})
+_ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
+_NOT_USED_YET: Final = frozenset({"commands", "policy", "gateway", "binding"})
+
+_SETTINGS_HEAD: Final = """\
+# Settings
+
+All keys of `amibus.toml`, generated from the program (`make reference`). Every key has a default; unknown
+keys are errors that name the line. The file is the one given by `--config` or `AMIBUS_CONFIG`, else
+`amibus.toml` in the current folder, else there is only the environment. `AMIBUS__SECTION__KEY=value`
+overrides a key: `AMIBUS__BUS__URL=amqp://…`, `AMIBUS__PBX__0__HOST=10.0.0.5`; a value that starts with `[`
+or `{` is read as TOML. Sizes are bytes or text such as `"500 MB"` and `"10 GiB"`. Relative paths start at the
+file's folder.
+
+A secret stands in a file of its own or in a variable (`secret_file`, `secret_env`, `url_file`, `url_env`);
+files with secrets that every user can read are refused. `amibus check --offline` shows what was understood,
+without secrets.
+"""
+
+_LOG_HEAD: Final = """\
+# Log events
+
+What `amibus run` writes to standard error, generated from the program (`make reference`). A line has the
+time, the level, the PBX, the event's name and its data; `[log] format = "json"` makes each an object with
+`time`, `level`, `event`, `pbx` and the data. The same event about the same PBX is written at most once in ten
+seconds; the next line says how often it came meanwhile (`repeated`). Phone numbers are cut to their last four
+digits unless `[log] mask_numbers = false`.
+
+| event | level | data | meaning |
+|---|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """The reference of all settings."""
+    parts = [_SETTINGS_HEAD]
+    for section, field in Settings.model_fields.items():
+        model = _ARRAYS.get(section) or field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        header = f"[[{section}]]" if section in _ARRAYS else f"[{section}]"
+        about = (model.__doc__ or "").splitlines()[0]
+        unused = " Read, and not used in this version." if section in _NOT_USED_YET else ""
+        parts.append(f"## `{header}`\n\n{about}{unused}\n" + _table(model))
+    parts.append(
+        f"## `tls = {{ … }}`\n\n{(TlsSettings.__doc__ or '').splitlines()[0]}\n" + _table(TlsSettings)
+    )
+    return "\n".join(parts)
+
+
+def _table(model: type[BaseModel]) -> str:
+    if not model.model_fields:
+        return ""
+    lines = ["", "| key | default | meaning |", "|---|---|---|"]
+    for key, field in model.model_fields.items():
+        meaning = f"{field.description}{_bounds(field)}".replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"| `{key}` | {_default(key, field)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(key: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "(must be given)"
+    if field.default is None:
+        return "(none)"
+    if key in _SIZES:
+        return f'`"{format_size(field.default)}"`'
+    if isinstance(field.default, TlsSettings):
+        return "`{ verify = true }`"
+    return f"`{toml(field.default)}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """What is allowed, where it is a choice or a range."""
+    if get_origin(field.annotation) is not None and not isinstance(field.annotation, types.UnionType):
+        choices = [value for value in get_args(field.annotation) if isinstance(value, str)]
+        if choices:
+            return " One of " + ", ".join(f"`{choice}`" for choice in choices) + "."
+    least = most = None
+    for limit in field.metadata:
+        least = getattr(limit, "ge", None) if least is None else least
+        most = getattr(limit, "le", None) if most is None else most
+    if least is not None and most is not None:
+        return f" From {least:g} to {most:g}."
+    return ""
+
+
+def report_kinds() -> list[type[Report]]:
+    """Every report, in the order of the file."""
+    return [
+        kind
+        for kind in vars(reports).values()
+        if isinstance(kind, type) and issubclass(kind, Report) and kind is not Report
+    ]
+
+
+def log_page() -> str:
+    """The reference of all log events."""
+    rows = []
+    for kind in report_kinds():
+        data = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind) if field.name != "pbx")
+        meaning = " ".join((kind.__doc__ or "").split())
+        rows.append(f"| {kind.__name__} | {_level(kind)} | {data} | {meaning} |")
+    return _LOG_HEAD + "\n".join(rows) + "\n"
+
+
+def _level(kind: type[Report]) -> str:
+    values: dict[str, Any] = {field.name: "" for field in dataclasses.fields(kind)}
+    quiet = level_of(kind(**values))
+    if kind in (JournalAlarm, BusBlocked):
+        return f"{level_of(kind('', 'full'))}, {quiet} when over"  # type: ignore[call-arg]
+    return quiet
+
+
+def write() -> None:
+    SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8")
+    LOG_PAGE.write_text(log_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
