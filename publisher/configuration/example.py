@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,19 +28,22 @@ _HEAD: Final = """\
 """
 # What a first configuration sets; everything else stays commented out.
 _SHOWN: Final = {("pbx", "name"), ("pbx", "host"), ("pbx", "username"), ("pbx", "secret_file")}
-_SIZES: Final = {"keep_bytes", "memory_limit"}
-_ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
+SIZES: Final = frozenset({"keep_bytes", "memory_limit"})
+ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
 
 
 def example_text() -> str:
     """The commented example."""
-    parts = [_HEAD]
+    return "\n".join([_HEAD, *(_section(section, model) for section, model in sections())])
+
+
+def sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """The file's sections in their order, each with the model of its table."""
     for section, field in Settings.model_fields.items():
-        model = _ARRAYS.get(section) or field.annotation
+        model = ARRAYS.get(section) or field.annotation
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
-        parts.append(_section(section, model))
-    return "\n".join(parts)
+        yield section, model
 
 
 def write_example(path: Path = EXAMPLE_FILE) -> None:
@@ -47,7 +51,7 @@ def write_example(path: Path = EXAMPLE_FILE) -> None:
 
 
 def _section(section: str, model: type[BaseModel]) -> str:
-    header = f"[[{section}]]" if section in _ARRAYS else f"[{section}]"
+    header = f"[[{section}]]" if section in ARRAYS else f"[{section}]"
     about = (model.__doc__ or "").splitlines()[0]
     # A binding is somebody's choice: none is made by the example.
     lines = [f"# {about}", f"# {header}" if section == "binding" else header]
@@ -72,7 +76,7 @@ def _comment(text: str) -> list[str]:
 def _value(key: str, field: FieldInfo) -> str:
     if field.default is None or field.is_required():
         return toml((field.examples or [""])[0])
-    if key in _SIZES:
+    if key in SIZES:
         return toml(format_size(field.default))
     if isinstance(field.default, TlsSettings):
         return "{ verify = true }"

@@ -15,19 +15,15 @@ from pydantic.fields import FieldInfo
 
 from publisher import reports
 from publisher.adapters.log import level_of
-from publisher.configuration.example import toml
-from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.example import ARRAYS, SIZES, sections, toml
 from publisher.configuration.quantities import format_size
 from publisher.configuration.section import TlsSettings
-from publisher.configuration.settings import BindingSettings, Settings
 from publisher.reports import BusBlocked, JournalAlarm, Report
 
 ROOT: Final = Path(__file__).parents[2]
 SETTINGS_PAGE: Final = ROOT / "deploy/docs/settings.md"
 LOG_PAGE: Final = ROOT / "deploy/docs/log-events.md"
 
-_SIZES: Final = frozenset({"keep_bytes", "memory_limit"})
-_ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
 _NOT_USED_YET: Final = frozenset({"commands", "policy", "gateway", "binding"})
 
 _SETTINGS_HEAD: Final = """\
@@ -62,11 +58,8 @@ digits unless `[log] mask_numbers = false`.
 def settings_page() -> str:
     """The reference of all settings."""
     parts = [_SETTINGS_HEAD]
-    for section, field in Settings.model_fields.items():
-        model = _ARRAYS.get(section) or field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        header = f"[[{section}]]" if section in _ARRAYS else f"[{section}]"
+    for section, model in sections():
+        header = f"[[{section}]]" if section in ARRAYS else f"[{section}]"
         about = (model.__doc__ or "").splitlines()[0]
         unused = " Read, and not used in this version." if section in _NOT_USED_YET else ""
         parts.append(f"## `{header}`\n\n{about}{unused}\n" + _table(model))
@@ -91,7 +84,7 @@ def _default(key: str, field: FieldInfo) -> str:
         return "(must be given)"
     if field.default is None:
         return "(none)"
-    if key in _SIZES:
+    if key in SIZES:
         return f'`"{format_size(field.default)}"`'
     if isinstance(field.default, TlsSettings):
         return "`{ verify = true }`"
