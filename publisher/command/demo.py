@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +11,10 @@ import typer
 
 from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp
+from publisher.command import interpreter
 from publisher.command.event_lines import EventPrinter, print_summary
 from publisher.command.output import for_people, say
-from publisher.command.run import SWITCH_SECS, source_of
+from publisher.command.run import source_of
 from publisher.command.stopping import run_loop, stop_on_signals, until
 from publisher.command.watching import watch
 from publisher.configuration.loading import parse
@@ -48,7 +48,6 @@ def demo(
 async def _demonstrate(
     calls_per_second: float, version: str, everything: bool, keys: tuple[str, ...]
 ) -> None:
-    sys.setswitchinterval(SWITCH_SECS)
     stop = stop_on_signals()
     secret = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="amibus-demo-") as folder:
@@ -61,6 +60,7 @@ async def _demonstrate(
             settings = parse(text, Path("demo"), {_VARIABLE: secret})
             app = PublisherApp(settings, LogReporter(), secrets={"main": secret})
             await app.start()
+            interpreter.tune()
             printer = EventPrinter(calls_only=not everything)
             traffic = Traffic(pbx, calls_per_second)
             traffic.start()

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
+from consumers.errors import ConsumerError
 from publisher.command import check, decode, demo, journal, record, schema, simulate, tail, topology
 from publisher.command import run as run_verb
 from publisher.command.output import warn
@@ -108,7 +109,7 @@ def run(arguments: list[str]) -> int:
     except ConfigurationError as error:
         warn(str(error))
         return USAGE
-    except PublisherError as error:
+    except (PublisherError, ConsumerError) as error:
         warn(str(error))
         return FAILED
     except Exception as error:

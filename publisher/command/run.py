@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,18 +12,17 @@ from consumers.adapters.rabbitmq.source import RabbitSource
 from consumers.ports import BusSource
 from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp, rabbit_settings
+from publisher.command import interpreter
 from publisher.command.event_lines import EventPrinter, print_summary
-from publisher.command.output import for_people, say
+from publisher.command.output import for_people, say, warn
 from publisher.command.settings_file import ConfigOption, PbxOption, load_settings, one_pbx, pbx_of
 from publisher.command.stopping import run_loop, stop_on_signals, until
-from publisher.command.watching import watch
+from publisher.command.watching import keep_watching
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
 
 ROLES: Final = ("collector",)
-# The loop and the journal's threads take turns often: a commit must not wait for a burst to be decoded.
-SWITCH_SECS: Final = 0.0005
 
 
 def run(
@@ -63,18 +61,18 @@ def _settings(config: Path | None, pbx: str | None) -> Settings:
 
 async def serve(settings: Settings, show: bool, app: PublisherApp | None = None) -> None:
     """Run the publisher until a signal; with `show` print what passes."""
-    sys.setswitchinterval(SWITCH_SECS)
     stop = stop_on_signals()
     log = settings.log
     report = LogReporter(log.format, log.level, log.mask_numbers)
     app = app or PublisherApp(settings, report)
     await app.start()
+    interpreter.tune()
     printer = EventPrinter(calls_only=True)
     if for_people():
         say(_introduction(settings))
     try:
         if show:
-            await until(stop, watch(source_of(app, settings), ("#",), "show", printer.print))
+            await until(stop, keep_watching(source_of(app, settings), ("#",), "show", printer.print, warn))
         else:
             await stop.wait()
     finally:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 
+from consumers.errors import ConsumerError
 from consumers.ports import Binding, BusSource
+from publisher.backoff import Backoff
 from schemas import Message
 
 
@@ -27,4 +30,22 @@ async def watch(
             await asyncio.sleep(0)
     finally:
         await subscription.close()
-        await source.unbind(binding.name)
+        with contextlib.suppress(ConsumerError):
+            await source.unbind(binding.name)
+
+
+async def keep_watching(
+    source: BusSource,
+    keys: tuple[str, ...],
+    name: str,
+    show: Callable[[list[Message]], None],
+    tell: Callable[[str], None],
+) -> None:
+    """As `watch`, and again after each loss of the bus, for ever: 0.5 s later, growing to 10 s."""
+    backoff = Backoff(0.5, 10.0)
+    while True:
+        try:
+            await watch(source, keys, name, show)
+        except ConsumerError as error:
+            tell(f"watching again soon: {error}")
+        await asyncio.sleep(backoff.next_secs())
