@@ -10,17 +10,17 @@ from pathlib import Path
 
 from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp
-from publisher.command.run import SWITCH_SECS
+from publisher.command import interpreter
 from publisher.command.settings_file import load_settings
 from publisher.command.stopping import run_loop
 from tests.benchmarks.stopwatch import time_deliveries
 
 
 async def serve(config: Path, total: int) -> None:
-    sys.setswitchinterval(SWITCH_SECS)
     settings = load_settings(config)
     app = PublisherApp(settings, LogReporter("console", "error", True))
     await app.start()
+    interpreter.tune()
     try:
         assert app.embedded is not None
         await time_deliveries(app.embedded, total)
