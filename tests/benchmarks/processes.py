@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,10 @@ class Amibus:
             raise ProcessFailed("amibus closed its output")
         found: dict[str, Any] = json.loads(text)
         return found
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         """SIGTERM, then kill -9 if it stays."""
