@@ -9,11 +9,14 @@ Two witnesses, because no single one is there on every version and for every use
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 _TOLERANCE_US: Final = 5_000_000
+# At most 300 years: anything else is made up.
+_SECONDS: Final = re.compile("[0-9]{1,10}")
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,6 +49,6 @@ def boot_of_core_status(fields: Mapping[str, str | list[str]]) -> Boot:
 def boot_of_fully_booted(fields: Mapping[str, str | list[str]], now_us: int) -> Boot:
     """The run that a FullyBooted event's Uptime names."""
     uptime = fields.get("Uptime", "")
-    if isinstance(uptime, str) and uptime.isdigit():
+    if isinstance(uptime, str) and _SECONDS.fullmatch(uptime):
         return Boot("", now_us - int(uptime) * 1_000_000)
     return Boot()

@@ -3,11 +3,13 @@
 A console line for people (`12:30:01 WARN  main  PbxDown: …`) or one JSON object a line for machines.
 Repeats of the same report about the same PBX are written at most once in ten seconds; the next line says
 how many were kept back. Numbers longer than four digits inside texts are masked to their last four when
-masking is on (the default), because PBX messages may quote callers.
+masking is on (the default), because PBX messages may quote callers. A log that takes nothing (its disk is
+full, its pipe closed) stops nobody: the lines are lost, and nothing is raised.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -107,8 +109,10 @@ class LogReporter:
             pbx = data.pop("pbx")
             said = "  ".join(f"{key}={_short(value)}" for key, value in data.items())
             line = f"{moment:%H:%M:%S} {level.upper():7} {pbx}  {name}  {said}".rstrip()
-        self._out.write(line + "\n")
-        self._out.flush()
+        # ValueError: the stream was closed.
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(line + "\n")
+            self._out.flush()
 
 
 def level_of(report: Report) -> str:

@@ -1,7 +1,8 @@
 """The supervisor: keeps services running, each for itself.
 
 The only place with a broad catch. A service that stops on an unforeseen error is reported and started
-again after a growing wait; the others never notice.
+again after a wait that grows from 0.5 s to 30 s and begins anew once the service has run for a minute; the
+others never notice.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from publisher.ports import Clock
 from publisher.reports import Report, ServiceCrashed
 
 _STOP_SECS: Final = 10.0
+# A service that ran this long was a good one: its next crash is waited for as its first.
+_GOOD_RUN_SECS: Final = 60.0
 
 Service = Callable[[], Coroutine[Any, Any, None]]
 
@@ -35,6 +38,7 @@ class Supervisor:
     async def _keep(self, pbx: str, service: str, run: Service) -> None:
         backoff = Backoff(0.5, 30.0)
         while True:
+            began = self._clock.monotonic()
             try:
                 await run()
             except asyncio.CancelledError:
@@ -42,15 +46,16 @@ class Supervisor:
                 if current is not None and current.cancelling():
                     raise
                 # A library cancelled something of its own and let it escape; that is a crash, not a stop.
-                self._crashed(pbx, service, "an inner task was cancelled", wait := backoff.next_secs())
+                crash = "an inner task was cancelled"
             except Exception as error:
-                self._crashed(pbx, service, f"{type(error).__name__}: {error}", wait := backoff.next_secs())
+                crash = f"{type(error).__name__}: {error}"
             else:
                 return
+            if self._clock.monotonic() - began >= _GOOD_RUN_SECS:
+                backoff.reset()
+            wait = backoff.next_secs()
+            self._report(ServiceCrashed(pbx, service, crash, wait))
             await self._clock.sleep(wait)
-
-    def _crashed(self, pbx: str, service: str, error: str, wait: float) -> None:
-        self._report(ServiceCrashed(pbx, service, error, wait))
 
     async def stop(self, service: str = "") -> None:
         """Cancel all services, or those of one name, and wait for them, bounded; what then still runs is

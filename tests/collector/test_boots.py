@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from publisher.boots import Boot, boot_of_core_status, boot_of_fully_booted
 
 NOW_US = 1_795_424_000_000_000
@@ -37,3 +39,8 @@ def test_an_answer_without_the_fields_names_no_run() -> None:
 def test_the_core_status_of_every_version_names_the_run() -> None:
     fields: dict[str, str | list[str]] = {"CoreStartupDate": "2026-11-23", "CoreStartupTime": "08:54:49"}
     assert boot_of_core_status(fields) == Boot("2026-11-23 08:54:49")
+
+
+@pytest.mark.parametrize("uptime", ["²", "-5", "", "12345678901", "9" * 5000], ids=lambda text: text[:12])
+def test_an_uptime_that_is_none_names_no_run(uptime: str) -> None:
+    assert boot_of_fully_booted({"Uptime": uptime}, NOW_US) == Boot()

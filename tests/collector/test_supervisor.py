@@ -13,12 +13,13 @@ class QuickClock:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.now = 0.0
 
     def now_us(self) -> int:
         return 0
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.now
 
     async def sleep(self, secs: float) -> None:
         self.slept.append(secs)
@@ -89,3 +90,26 @@ async def test_the_other_services_go_on_while_one_keeps_crashing() -> None:
     await enough.wait()
     await supervisor.stop()
     assert crashes
+
+
+async def test_a_crash_after_a_long_good_run_is_waited_for_as_the_first() -> None:
+    clock = QuickClock()
+    runs = 0
+    done = asyncio.Event()
+
+    async def service() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 9:
+            done.set()
+            await asyncio.Event().wait()
+        if runs == 8:
+            clock.now += 3600.0
+        raise ValueError("broken")
+
+    supervisor = Supervisor(clock, lambda report: None)
+    supervisor.start("main", "collector", service)
+    await done.wait()
+    await supervisor.stop()
+    assert clock.slept[6] >= 15.0
+    assert clock.slept[7] == 0.5

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
+
 from publisher.adapters.log import LogReporter, level_of, mask_numbers
 from publisher.reports import (
     BusBlocked,
@@ -91,3 +93,15 @@ def test_that_trouble_is_over_is_told_however_soon_it_comes() -> None:
     reporter(BusBlocked("main", "low on memory"))
     reporter(BusBlocked("main", ""))
     assert len(out.getvalue().splitlines()) == 2
+
+
+def test_a_log_that_takes_nothing_stops_nobody() -> None:
+    with pytest.raises(OSError, match="No space left"), open("/dev/full", "w", encoding="utf-8") as full:
+        report = LogReporter(out=full)
+        report(PbxUp("main", "", 1))
+        report(BusDown("main", "the line was cut", 0, 1.0))
+        told = True
+    assert told
+    closed = io.StringIO()
+    closed.close()
+    LogReporter(out=closed)(PbxUp("main", "", 1))
