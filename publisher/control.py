@@ -3,8 +3,9 @@
 A payload is a msgpack map with `kind` first; the body of the message carries it as `control`. Times are
 RFC 3339, as everywhere in the envelope. Both sides ignore keys that they do not know.
 
-    gap   from, to (times between which events may be missing), cause, count (how many, None where nobody can
-          know), and where records of our own numbering were lost, from_seq and to_seq
+    gap   from, to (times between which events may be missing; nothing that the PBX said before is), cause,
+          count (how many, None where nobody can know), and where records of our own numbering were lost,
+          from_seq and to_seq; the times are then those at which they had been received
     up    version (the PBX's greeting), boot (what tells one start of the PBX from another), boot_us
     down  cause (a word), reason (a sentence)
 """

@@ -71,6 +71,9 @@ class AmiSession:
         self._settings = settings
         self._ids = action_ids(settings.action_id_prefix or secrets.token_hex(8))
         self._ping_id = next(self._ids)
+        self._probe_id = ""
+        self._probe_sent_at: float | None = None
+        self.probed_at = -math.inf
         self._login = Login(settings, next(self._ids), now)
         self._reader = PacketReader(settings.limits)
         self._keepalive = Keepalive(settings.ping_interval_secs, settings.pong_timeout_secs, now)
@@ -199,6 +202,18 @@ class AmiSession:
         self._unsent += data
         return action_id
 
+    def probe(self, now: float) -> bool:
+        """Ask for proof that nothing is missing so far: when the answer has come, `probed_at` is this `now`,
+        and all that the PBX said before has come too, because a connection keeps its order.
+
+        One at a time: False, and nothing is sent, while one is under way or before the login.
+        """
+        if not self.logged_in or self._probe_sent_at is not None:
+            return False
+        self._probe_sent_at, self._probe_id = now, next(self._ids)
+        self._unsent += encode_action("Ping", (), self._probe_id)
+        return True
+
     def turn_on_events(self, now: float) -> str:
         """Ask for the settings' event mask. Raises and returns like `request`."""
         self._events_id = self.request("Events", [("EventMask", self._settings.event_mask)], now=now)
@@ -246,8 +261,15 @@ class AmiSession:
         taken = self._requests.take_response(packet, now)
         if isinstance(taken, Reply):
             self._report_reply(taken, reports)
-        elif not taken and f"\r\nActionID: {self._ping_id}\r\n".encode() not in packet.raw:
+        elif not taken and not self._takes_pong(packet.raw):
             reports.append(UnsolicitedResponse(packet))
+
+    def _takes_pong(self, raw: bytes) -> bool:
+        """Whether a response answers a ping of our own."""
+        if self._probe_sent_at is not None and f"\r\nActionID: {self._probe_id}\r\n".encode() in raw:
+            self.probed_at, self._probe_sent_at = self._probe_sent_at, None
+            return True
+        return f"\r\nActionID: {self._ping_id}\r\n".encode() in raw
 
     def _take_login_response(self, packet: Packet, now: float, reports: list[SessionEvent]) -> None:
         taken = self._login.take_response(packet)

@@ -22,7 +22,7 @@ from typing import Final
 
 from publisher import control
 from publisher.ami.fields import ParsedPacket
-from publisher.ami.framing import MALFORMED, NO_KIND, Packet
+from publisher.ami.framing import MALFORMED, Packet
 from publisher.ami.session import (
     AmiSession,
     CloseCause,
@@ -60,6 +60,8 @@ _CAUSES: Final = {
 }
 # Damage in the stream asks for a resync at most this often; a later one is put off, not dropped.
 _RESYNC_EVERY_SECS: Final = 30.0
+# How often the PBX is asked for a sign that all it said so far has come (see `_prove`).
+_PROBE_SECS: Final = 1.0
 
 
 class Phase(Enum):
@@ -114,6 +116,11 @@ class Link:
         self._resynced_at = float("-inf")
         self._events_id = ""
         self._lost_by = ""
+        self._lost = False
+        self._began_us = 0
+        self._probe_us = 0
+        self._probe_due = 0.0
+        self._probed_at = session.probed_at
         self.end: LinkEnd | None = None
 
     @property
@@ -131,6 +138,7 @@ class Link:
     def attach(self, stream: AmiStream) -> None:
         """The connection stands; the PBX speaks first."""
         self._stream = stream
+        self._began_us = self._clock.now_us()
         self._flush()
 
     # -- what the outside says ----------------------------------------------
@@ -141,8 +149,7 @@ class Link:
             return
         now_us = self._clock.now_us()
         self._take(self._session.receive_data(data, self._clock.monotonic()), now_us)
-        if self._phase is Phase.LIVE:
-            self._recorder.last_seen_us = now_us
+        self._prove()
         self._flush()
 
     def lost(self, error: Exception | None) -> None:
@@ -151,6 +158,7 @@ class Link:
             return
         if error is not None:
             self._lost_by = str(error)
+        self._lost = True
         self._take(self._session.receive_eof(self._clock.monotonic()), self._clock.now_us())
 
     def tick(self) -> None:
@@ -163,7 +171,18 @@ class Link:
             self._advance(self._clock.now_us())
         if self._resync_wanted_at is not None and now >= self._resync_wanted_at and not self.resyncing:
             self._start_resync()
+        if self._phase is Phase.LIVE and now >= self._probe_due and self._session.probe(now):
+            self._probe_due = now + _PROBE_SECS
+            self._probe_us = self._clock.now_us()
         self._flush()
+
+    def _prove(self) -> None:
+        """A gap begins at the latest moment up to which surely nothing is missing: when the last answered
+        probe was sent. When the last event came says less: a PBX that cannot get rid of its events holds
+        back, for seconds, what it then throws away with the connection."""
+        if self._session.probed_at != self._probed_at:
+            self._probed_at = self._session.probed_at
+            self._recorder.last_seen_us = self._probe_us
 
     def stop(self, reason: str) -> None:
         """End the link from our side."""
@@ -203,7 +222,11 @@ class Link:
     def _hold(self, packets: list[Packet], now_us: int) -> None:
         self._held.extend((packet, now_us) for packet in packets)
         self._held_bytes += sum(len(packet.raw) for packet in packets)
-        if self._held_bytes > _HELD_BYTES and self._phase is not Phase.LOGIN:
+        if self._held_bytes <= _HELD_BYTES:
+            return
+        if self._phase is Phase.LOGIN:
+            self._finish("not_ami", "the PBX sends events without end before it has answered the login")
+        else:
             self._go_live(now_us)
 
     def _other(self, item: SessionEvent, now_us: int) -> None:
@@ -250,9 +273,12 @@ class Link:
                 self._hold([packet], now_us)
             return
         # A stray packet is whole and goes out with its text; one over a limit is cut, so an event is lost.
-        dropped = packet.reason != NO_KIND
-        if dropped:
-            self._gap("malformed", now_us, now_us, 1)
+        dropped = packet.dropped or self._lost
+        if self._lost:
+            # Half a packet at the end of the connection: the gap of the lost link is its gap too.
+            pass
+        elif dropped:
+            self._gap("malformed", self._recorder.last_seen_us, now_us, 1)
             self.want_resync()
         else:
             self._recorder.leftover(packet.raw, now_us)
@@ -280,6 +306,9 @@ class Link:
         recorder, journal = self._recorder, self._journal
         earlier = Boot(recorder.boot_text, recorder.boot_us)
         restarted = self._boot.is_restart_after(earlier)
+        if self._gap_cause == "pbx_shutdown" and not self._boot.text:
+            # It said that it stops, and it does not say since when it runs now.
+            restarted = True
         if restarted or not journal.epoch:
             journal.begin_epoch(max(now_us // 1000, journal.epoch + 1))
         if self._boot.text or self._boot.started_us:
@@ -290,8 +319,11 @@ class Link:
         if self._gap_cause:
             cause = "pbx_restart" if restarted else self._gap_cause
             self._gap(cause, recorder.last_seen_us or now_us, now_us, None)
+        # Events were on from some moment after the connection stood.
+        recorder.last_seen_us = self._began_us
+        recorder.save()
         self._report(PbxUp(journal.pbx, self._version, journal.epoch))
-        self._start_resync()
+        self._start_resync(restarted)
         held, self._held, self._held_bytes = self._held, [], 0
         for packet, received_us in held:
             if packet.kind == MALFORMED:
@@ -306,10 +338,10 @@ class Link:
         self._recorder.control(control.gap(cause, from_us, to_us, count), to_us)
         self._report(GapAnnounced(self._journal.pbx, cause, from_us, to_us, count))
 
-    def _start_resync(self) -> None:
+    def _start_resync(self, restarted: bool = False) -> None:
         self._resync_wanted_at = None
         self._resynced_at = self._clock.monotonic()
-        self._resync = Resync(self._recorder, self._ask_list, self._report, self._journal.pbx)
+        self._resync = Resync(self._recorder, self._ask_list, self._report, self._journal.pbx, restarted)
         self._resync.start()
 
     def _finish(self, cause: str, reason: str, refused: bool = False) -> None:

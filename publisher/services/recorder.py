@@ -26,6 +26,7 @@ from publisher.records import CONTROL, EVENT, SNAPSHOT, SUSPECT, SYNTHETIC, Reco
 
 _STATE_VERSION = 1
 _REPLAY_BATCH = 2000
+_SAVE_QUIET_US = 10_000_000
 
 # A parsed packet stays on its record only for the reader right behind; beyond this many bytes of packet
 # in one call the reader parses again, so that a burst does not fill the memory with dictionaries.
@@ -55,10 +56,12 @@ class Recorder:
         self.live = LiveChannels(encoding)
         self.boot_text = ""
         self.boot_us = 0
+        # All that the PBX had said by then has been received.
         self.last_seen_us = 0
         self.recorded = 0
         self.left_out = 0
         self._saved_pos = 0
+        self._saved_seen_us = 0
 
     # -- the path of events -------------------------------------------------
 
@@ -92,7 +95,6 @@ class Recorder:
             add(Record(pos, epoch, seq, received_us, EVENT, its_flags, call, raw, 1, parsed))
             pos += 1
             seq += 1
-        self.last_seen_us = received_us
         if records:
             self.recorded += len(records)
             journal.append(records)
@@ -133,11 +135,12 @@ class Recorder:
     # -- what outlives a crash ----------------------------------------------
 
     def save(self) -> None:
-        """Hand the state to the journal, if anything was recorded since the last time."""
+        """Hand the state to the journal, if anything was recorded since the last time, or all was quiet
+        for a while: a gap begins where the PBX was last heard, and that is part of the state."""
         pos = self._journal.next_pos - 1
-        if pos == self._saved_pos:
+        if pos == self._saved_pos and self.last_seen_us - self._saved_seen_us < _SAVE_QUIET_US:
             return
-        self._saved_pos = pos
+        self._saved_pos, self._saved_seen_us = pos, self.last_seen_us
         self._journal.save_state(self._dump(), pos)
 
     def _dump(self) -> bytes:
@@ -160,7 +163,7 @@ class Recorder:
             calls, live = state["calls"], state["live"]
             boot_text, boot_us, seen = state["boot_text"], state["boot_us"], state["last_seen_us"]
         except (ValueError, KeyError, msgpack.UnpackException):
-            # A state that cannot be read is as good as none: the records tell the rest.
+            # A state that cannot be read is as good as none: the records after it tell the rest.
             return
         self.calls.load(calls)
         self.live.load(live)
@@ -171,6 +174,7 @@ class Recorder:
         blob, pos = self._journal.load_state()
         if blob:
             self._load(blob)
+        known_seen_us = self.last_seen_us
         while batch := await self._journal.read(pos, _REPLAY_BATCH):
             for record in batch:
                 if record.kind == EVENT:
@@ -179,12 +183,11 @@ class Recorder:
                     said = control.unpack(record.raw)
                     if said["kind"] == control.UP:
                         self._replay_up(said)
-                    elif said["kind"] == control.DOWN:
-                        # That the link ended was noticed later than the PBX was last heard.
-                        continue
-                self.last_seen_us = max(self.last_seen_us, record.received_us)
+                self.last_seen_us = record.received_us
             pos = batch[-1].pos + batch[-1].span - 1
         self._saved_pos = pos
+        # What was received last says less than it seems: earlier events may have been under way still.
+        self.last_seen_us = known_seen_us or self.last_seen_us
 
     def _replay(self, record: Record) -> None:
         parsed = parse_packet(record.raw, self._encoding)

@@ -3,10 +3,11 @@
 Each list event is journalled the moment it arrives, in its place in the PBX's stream, marked as a
 snapshot: a later change can therefore never be overwritten by an older state. When the list of channels
 is complete, each call that we knew and that is not in it has ended unseen and gets a synthetic Hangup.
+That is said one answer later: a Hangup that was under way while the PBX made the list comes before it.
 
 The lists are asked for one after another, so that at most one is pending. A list that the PBX lacks
 (older than 13: device and extension states) or refuses is reported and skipped; without the list of
-channels no call is declared ended.
+channels no call is declared ended, but after a restart of the PBX, which no call outlives.
 """
 
 from __future__ import annotations
@@ -43,12 +44,19 @@ class Resync:
     """One reading of the live state. `ask` sends a list action and returns its ActionID."""
 
     def __init__(
-        self, recorder: Recorder, ask: Callable[[StateList], str], report: Callable[[Report], None], pbx: str
+        self,
+        recorder: Recorder,
+        ask: Callable[[StateList], str],
+        report: Callable[[Report], None],
+        pbx: str,
+        restarted: bool = False,
     ) -> None:
         self._recorder = recorder
         self._ask = ask
         self._report = report
         self._pbx = pbx
+        self._restarted = restarted
+        self._channels_listed = False
         # Calls that lived when we last saw the PBX: only these can have ended unseen.
         self._known = recorder.live.uniqueids()
         self._seen: set[str] = set()
@@ -82,11 +90,14 @@ class Resync:
         current = self._current
         if current is None:
             return
-        if complete and current is CHANNELS:
+        if self._channels_listed:
+            self._channels_listed = False
             for channel in self._recorder.live.reconcile(self._seen, self._known):
                 self._recorder.synthetic(self._recorder.live.synthetic_hangup(channel), received_us)
                 self.ended += 1
-        elif not complete and not (message.startswith(_UNKNOWN_ACTION) and current is not CHANNELS):
+        if current is CHANNELS:
+            self._channels_listed = complete or self._restarted
+        if not complete and not (message.startswith(_UNKNOWN_ACTION) and current is not CHANNELS):
             self._report(ResyncIncomplete(self._pbx, current.action, message))
         self._next()
 

@@ -36,23 +36,36 @@ class Taken:
 
 def take_all(server: RabbitmqServer, vhost: str, queue: str) -> list[Taken]:
     """Take what stands on the queue now, in order."""
+    taken: list[Taken] = []
+    left = 1
+    while left > 0:
+        waiting, some = _take_some(server, vhost, queue, left if taken else _PREFETCH)
+        left = left - len(some) if taken else waiting - len(some)
+        taken += some
+        if not some:
+            break
+    return taken
+
+
+def _take_some(server: RabbitmqServer, vhost: str, queue: str, most: int) -> tuple[int, list[Taken]]:
+    """How many stood there, and the first of them. Nothing more is delivered than is taken."""
     with socket.create_connection((server.host, server.port), _TIMEOUT_SECS) as sock:
         line = _Line(sock)
         line.log_in(server.user, server.password, vhost or "/")
         answer = line.ask(1, 50, 10, struct.pack(">H", 0) + _short(queue) + b"\x01" + _long(b""))
-        count = struct.unpack_from(">I", answer, 1 + answer[0])[0]
+        waiting = struct.unpack_from(">I", answer, 1 + answer[0])[0]
+        count = min(waiting, most, _PREFETCH)
         taken: list[Taken] = []
         if count:
-            line.ask(1, 60, 10, struct.pack(">IHB", 0, _PREFETCH, 0))
+            line.ask(1, 60, 10, struct.pack(">IHB", 0, count, 0))
             consume = struct.pack(">H", 0) + _short(queue) + _short("t") + b"\x00" + _long(b"")
             line.ask(1, 60, 20, consume)
             while len(taken) < count:
                 tag, message = line.delivery()
                 taken.append(message)
-                if tag % (_PREFETCH // 4) == 0 or len(taken) == count:
-                    line.say(1, 60, 80, struct.pack(">QB", tag, 1))
+            line.say(1, 60, 80, struct.pack(">QB", tag, 1))
         line.close()
-        return taken
+        return waiting, taken
 
 
 class _Line:

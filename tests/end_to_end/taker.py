@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Taker:
         self._arguments = arguments or {}
         self.name = f"test-{uuid.uuid4().hex[:12]}"
         self.all: list[Arrived] = []
+        self._taking = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -95,9 +97,14 @@ class Taker:
 
     async def take(self) -> int:
         """Take everything that stands on the queue now; how many there were."""
-        taken = await asyncio.to_thread(take_all, self._server, self._vhost, self.name)
-        self.all += [arrived(one) for one in taken]
-        return len(taken)
+        return await asyncio.to_thread(self._take)
+
+    def _take(self) -> int:
+        # All of it in the thread: what was taken is kept even if nobody waits for it any more.
+        with self._taking:
+            taken = take_all(self._server, self._vhost, self.name)
+            self.all += [arrived(one) for one in taken]
+            return len(taken)
 
     async def until(self, happened: Callable[[list[Arrived]], bool], timeout_secs: float = 60) -> None:
         """Take until what has been taken says so; looks at each batch alone."""
