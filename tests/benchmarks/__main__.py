@@ -30,7 +30,7 @@ class Size:
     """How much is measured."""
 
     decode_runs: int = 7
-    path_events: int = 100_000
+    path_events: int = 60_000
     path_rounds: int = 5
     latency_secs: int = 15
     latency_rounds: int = 3

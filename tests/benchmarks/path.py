@@ -82,8 +82,8 @@ async def measure(guard: Guard, broker: Broker, folder: Path, count: int, rounds
 
 def say_round(number: int, rounds: int, rates: Mapping[str, float], ceiling: Sequence[float]) -> None:
     """Long work shows how far it is."""
-    named = {**rates, **{"C": rate for rate in ceiling}}
-    told = ", ".join(f"{name} {rate:,.0f}" for name, rate in named.items())
+    named = [*rates.items(), *[("C", rate) for rate in ceiling]]
+    told = ", ".join(f"{name} {rate:,.0f}" for name, rate in named)
     print(f"benchmarks: path, round {number + 1} of {rounds}: {told} a second", file=sys.stderr, flush=True)
 
 
