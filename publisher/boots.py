@@ -42,7 +42,8 @@ def boot_of_core_status(fields: Mapping[str, str | list[str]]) -> Boot:
     """The run that a CoreStatus answer names."""
     date, time = fields.get("CoreStartupDate", ""), fields.get("CoreStartupTime", "")
     if isinstance(date, str) and isinstance(time, str) and (date or time):
-        return Boot(f"{date} {time}".strip())
+        # It is compared and stored: undecodable bytes would not come back as they were.
+        return Boot(f"{date} {time}".strip().encode("utf-8", "replace").decode())
     return Boot()
 
 

@@ -66,7 +66,8 @@ def pack(payload: dict[str, object]) -> bytes:
     """Raises `ValueError` for a kind that does not exist."""
     if payload.get("kind") not in KINDS:
         raise ValueError(f"a control event is one of {', '.join(sorted(KINDS))}, not {payload.get('kind')!r}")
-    packed: bytes = msgpack.packb(payload)
+    # A PBX's own words may hold undecodable bytes: they are shown as "?".
+    packed: bytes = msgpack.packb(payload, unicode_errors="replace")
     return packed
 
 

@@ -47,7 +47,7 @@ from publisher.reports import (
     Report,
 )
 from publisher.services.recorder import Recorder
-from publisher.services.resync import Resync, StateList
+from publisher.services.resync import Resync, StateList, said
 
 _IDENTIFY_SECS: Final = 2.0
 _HELD_BYTES: Final = 8 << 20
@@ -136,8 +136,11 @@ class Link:
         return self._resync is not None and self._resync.active
 
     def attach(self, stream: AmiStream) -> None:
-        """The connection stands; the PBX speaks first."""
+        """The connection stands; the PBX speaks first, and may have said too much already."""
         self._stream = stream
+        if self._phase is Phase.ENDED:
+            stream.abort()
+            return
         self._began_us = self._clock.now_us()
         self._flush()
 
@@ -167,6 +170,8 @@ class Link:
             return
         now = self._clock.monotonic()
         self._take(self._session.tick(now), self._clock.now_us())
+        if self._session.closed is not None:
+            return
         if self._phase in (Phase.IDENTIFY, Phase.ENABLE) and now >= self._phase_until:
             self._advance(self._clock.now_us())
         if self._resync_wanted_at is not None and now >= self._resync_wanted_at and not self.resyncing:
@@ -252,24 +257,29 @@ class Link:
                 self._finish(_CAUSES.get(item.cause, item.cause.value), self._lost_by or item.reason)
 
     def _reply(self, reply: Reply, now_us: int) -> None:
+        if self._session.closed is not None:
+            # Given up with the session, whose `Closed` comes next: nothing goes on from here.
+            return
         if reply.action_id == self._status_id:
             if reply.response is not None:
                 self._boot = boot_of_core_status(reply.response.fields)
             self._status_id = ""
             if self._phase is Phase.IDENTIFY:
                 self._advance(now_us)
+            elif self._phase is Phase.LIVE:
+                self._identified_late(now_us)
         elif reply.action_id == self._events_id:
             if not reply.success:
                 self._report(EventsNotOn(self._journal.pbx, said(reply)))
             if self._phase is Phase.ENABLE:
                 self._advance(now_us)
         elif self._resync is not None and self._resync.owns(reply.action_id):
-            self._resync.reply(reply.complete and reply.success, said(reply), now_us)
+            self._resync.reply(reply, now_us)
 
     def _malformed(self, packet: Packet, now_us: int) -> None:
         if self._phase is not Phase.LIVE:
             # What comes before events are on belongs to no event; else it is held like one.
-            if self._held or self._phase is Phase.ENABLE:
+            if (self._held or self._phase is Phase.ENABLE) and self._session.closed is None:
                 self._hold([packet], now_us)
             return
         # A stray packet is whole and goes out with its text; one over a limit is cut, so an event is lost.
@@ -311,11 +321,10 @@ class Link:
             restarted = True
         if restarted or not journal.epoch:
             journal.begin_epoch(max(now_us // 1000, journal.epoch + 1))
-        if self._boot.text or self._boot.started_us:
+        if restarted or self._boot.text or self._boot.started_us:
             recorder.boot_text, recorder.boot_us = self._boot.text, self._boot.started_us
-        recorder.control(
-            control.up(self._version, recorder.boot_text, recorder.boot_us), self._first_held_us(now_us)
-        )
+        first_us = self._held[0][1] if self._held else now_us
+        recorder.control(control.up(self._version, recorder.boot_text, recorder.boot_us), first_us)
         if self._gap_cause:
             cause = "pbx_restart" if restarted else self._gap_cause
             self._gap(cause, recorder.last_seen_us or now_us, now_us, None)
@@ -331,8 +340,18 @@ class Link:
             else:
                 recorder.events([packet], received_us)
 
-    def _first_held_us(self, now_us: int) -> int:
-        return self._held[0][1] if self._held else now_us
+    def _identified_late(self, now_us: int) -> None:
+        """The PBX was too busy to say in time which run it is. If it is another one, its epoch begins here;
+        the gap before it was announced when the link went live."""
+        recorder, journal = self._recorder, self._journal
+        restarted = self._boot.is_restart_after(Boot(recorder.boot_text, recorder.boot_us))
+        if self._boot.text:
+            recorder.boot_text, recorder.boot_us = self._boot.text, self._boot.started_us
+        if restarted:
+            journal.begin_epoch(max(now_us // 1000, journal.epoch + 1))
+            recorder.control(control.up(self._version, recorder.boot_text, recorder.boot_us), now_us)
+            self._report(PbxUp(journal.pbx, self._version, journal.epoch))
+            self._start_resync(restarted)
 
     def _gap(self, cause: str, from_us: int, to_us: int, count: int | None) -> None:
         self._recorder.control(control.gap(cause, from_us, to_us, count), to_us)
@@ -376,11 +395,3 @@ class Link:
         """Write what the session wants to say; the greeting may come before the stream is attached."""
         if self._stream is not None and (data := self._session.data_to_send()):
             self._stream.write(data)
-
-
-def said(reply: Reply) -> str:
-    """Why a request was not answered with success: the PBX's own words, or what happened."""
-    if reply.reason or reply.response is None:
-        return reply.reason
-    message = reply.response.fields.get("Message", "")
-    return message if isinstance(message, str) else message[0]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from publisher.ami.framing import Packet
+from publisher.ami.reports import Reply
 from publisher.reports import Report, ResyncDone, ResyncIncomplete
 from publisher.services.recorder import Recorder
 
@@ -85,8 +86,9 @@ class Resync:
             if isinstance(uniqueid, str):
                 self._seen.add(uniqueid)
 
-    def reply(self, complete: bool, message: str, received_us: int) -> None:
+    def reply(self, reply: Reply, received_us: int) -> None:
         """The current list ended, or did not come."""
+        complete, message = reply.complete and reply.success, said(reply)
         current = self._current
         if current is None:
             return
@@ -108,3 +110,11 @@ class Resync:
             return
         self._current = None
         self._report(ResyncDone(self._pbx, self.snapshots, self.ended))
+
+
+def said(reply: Reply) -> str:
+    """Why a request was not answered with success: the PBX's own words, or what happened."""
+    if reply.reason or reply.response is None:
+        return reply.reason
+    message = reply.response.fields.get("Message", "")
+    return message if isinstance(message, str) else message[0]

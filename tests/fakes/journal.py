@@ -34,6 +34,11 @@ class FakeJournal:
         self._commit_due: asyncio.TimerHandle | None = None
 
     @property
+    def records(self) -> list[Record]:
+        """All that was appended."""
+        return list(self._records)
+
+    @property
     def pbx(self) -> str:
         return self._pbx
 
