@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.domain.independent import parties
-from tests.end_to_end.installation import ENVIRONMENT, SECRET, Installation, PbxLine
-from tests.end_to_end.naive import Naive, packets, text_of, traces
+from publisher.simulator import Replay, SimulatedPbx, SimulatorOptions, Trace, User
+from publisher.simulator.packets import ALL_CLASSES
+from tests.end_to_end.comparison import check_bodies, check_numbers, check_share_of_208, of_the_trace
+from tests.end_to_end.installation import ENVIRONMENT, SECRET, USER, Installation, PbxLine
+from tests.end_to_end.naive import packets, traces
 from tests.end_to_end.taker import Arrived, Taker, new_vhost
 from tests.services.choice import RabbitmqServer
 from tests.services.guard import Guard
@@ -43,10 +45,6 @@ async def simulated(trace: Path, *options: str) -> AsyncIterator[int]:
     finally:
         process.kill()
         await process.communicate()
-
-
-def of_the_trace(arrivals: list[Arrived]) -> list[Arrived]:
-    return [one for one in arrivals if one.kind in ("event", "malformed")]
 
 
 @pytest.mark.parametrize("trace", traces(), ids=name_of)
@@ -80,35 +78,42 @@ async def test_every_recorded_event_stands_on_the_queue_once_in_order_and_as_it_
     assert not [one for one in everything.all if one.kind in ("gap", "synthetic")]
     check_bodies(of_the_trace(everything.all), expected)
 
-    concern_208 = [packet.text for packet in expected if packet.is_event and "208" in parties(packet.raw)]
-    assert concern_208
-    assert [text_of(one.body) for one in of_the_trace(of_208.all)] == concern_208
-    assert len({one.message_id for one in of_208.all}) == len(of_208.all)
+    check_share_of_208(of_208.all, expected)
 
 
-def check_numbers(arrivals: list[Arrived]) -> None:
-    assert [one.body["seq"] for one in arrivals] == list(range(1, len(arrivals) + 1))
-    assert [one.headers["seq"] for one in arrivals] == [one.body["seq"] for one in arrivals]
-    assert len({one.body["epoch"] for one in arrivals}) == 1
-    assert len({one.message_id for one in arrivals}) == len(arrivals)
-    assert all(one.message_id == one.body["id"] for one in arrivals)
+@pytest.mark.parametrize("filters", [True, False], ids=["by-the-pbx", "here"])
+async def test_events_that_are_left_out_reach_no_queue_and_are_counted_where_it_was_done_here(
+    rabbitmq: RabbitmqServer, guard: Guard, tmp_path: Path, filters: bool
+) -> None:
+    trace = traces()[-1]
+    expected = packets(trace)
+    wanted = [packet for packet in expected if packet.name != "VarSet"]
+    vhost = await new_vhost(rabbitmq)
+    everything = Taker(rabbitmq, "#", vhost)
+    await everything.bind()
+    rights = ALL_CLASSES if filters else ALL_CLASSES - {"system"}
+    users = {USER: User(SECRET, write=frozenset(rights))}
+    async with SimulatedPbx(SimulatorOptions(users=users, version="22")) as pbx:
+        replay = Replay(pbx, Trace.read(trace))
+        more = {"trunks": ["trunk"], "leave_out": ["VarSet"]}
+        amibus = Installation(tmp_path, guard, [PbxLine(pbx.port, more=more)], everything.url)
+        amibus.start()
+        left = len(wanted)
 
+        def all_here(batch: list[Arrived]) -> bool:
+            nonlocal left
+            left -= len(of_the_trace(batch))
+            return left <= 0
 
-def check_bodies(arrivals: list[Arrived], expected: list[Naive]) -> None:
-    assert len(arrivals) == len(expected)
-    for one, packet in zip(arrivals, expected, strict=True):
-        assert text_of(one.body) == packet.text
-        if not packet.is_event:
-            assert one.body["event"] == "control.malformed"
-            continue
-        assert one.body["event"] == packet.name
-        assert ("text" in one.body) == (not packet.ordinary)
-        assert bool(one.body.get("suspect")) == ("Privilege" not in list(packet.fields)[1:2])
-        assert bool(one.body.get("undecodable")) == (
-            packet.raw.decode("utf-8", "replace") != packet.raw.decode("utf-8", "ignore")
-        )
-        if packet.ordinary:
-            assert one.body["fields"] == packet.fields
-            assert list(one.body["fields"]) == list(packet.fields)
-        assert all(key.startswith(f"main.{packet.name.lower()}.") for key in (one.routing_key, *one.cc))
-        assert len({one.routing_key, *one.cc}) == 1 + len(one.cc)
+        await everything.until(all_here, 120)
+        [session] = pbx.sessions
+        summary = await amibus.stop()
+        await replay.stop()
+    await everything.take()
+    check_numbers(everything.all)
+    check_bodies(of_the_trace(everything.all), wanted)
+    left_out = len(expected) - len(wanted)
+    assert left_out
+    assert session.events_filtered == (left_out if filters else 0)
+    assert summary.get("left_out", 0) == (0 if filters else left_out)
+    assert bool(amibus.told("FilterNotSet")) == (not filters)
