@@ -46,6 +46,7 @@ from publisher.reports import (
     PbxUp,
     Report,
 )
+from publisher.services.proof import Proof
 from publisher.services.recorder import Recorder
 from publisher.services.resync import Resync, StateList, said
 
@@ -60,8 +61,6 @@ _CAUSES: Final = {
 }
 # Damage in the stream asks for a resync at most this often; a later one is put off, not dropped.
 _RESYNC_EVERY_SECS: Final = 30.0
-# How often the PBX is asked for a sign that all it said so far has come (see `_prove`).
-_PROBE_SECS: Final = 1.0
 
 
 class Phase(Enum):
@@ -117,10 +116,7 @@ class Link:
         self._events_id = ""
         self._lost_by = ""
         self._lost = False
-        self._began_us = 0
-        self._probe_us = 0
-        self._probe_due = 0.0
-        self._probed_at = session.probed_at
+        self._proof = Proof(session, clock)
         self.end: LinkEnd | None = None
 
     @property
@@ -141,7 +137,7 @@ class Link:
         if self._phase is Phase.ENDED:
             stream.abort()
             return
-        self._began_us = self._clock.now_us()
+        self._proof.begin()
         self._flush()
 
     # -- what the outside says ----------------------------------------------
@@ -152,7 +148,8 @@ class Link:
             return
         now_us = self._clock.now_us()
         self._take(self._session.receive_data(data, self._clock.monotonic()), now_us)
-        self._prove()
+        if self._proof.heard():
+            self._recorder.last_seen_us = self._proof.since_us
         self._flush()
 
     def lost(self, error: Exception | None) -> None:
@@ -176,18 +173,9 @@ class Link:
             self._advance(self._clock.now_us())
         if self._resync_wanted_at is not None and now >= self._resync_wanted_at and not self.resyncing:
             self._start_resync()
-        if self._phase is Phase.LIVE and now >= self._probe_due and self._session.probe(now):
-            self._probe_due = now + _PROBE_SECS
-            self._probe_us = self._clock.now_us()
+        if self._phase is Phase.LIVE:
+            self._proof.ask()
         self._flush()
-
-    def _prove(self) -> None:
-        """A gap begins at the latest moment up to which surely nothing is missing: when the last answered
-        probe was sent. When the last event came says less: a PBX that cannot get rid of its events holds
-        back, for seconds, what it then throws away with the connection."""
-        if self._session.probed_at != self._probed_at:
-            self._probed_at = self._session.probed_at
-            self._recorder.last_seen_us = self._probe_us
 
     def stop(self, reason: str) -> None:
         """End the link from our side."""
@@ -328,8 +316,7 @@ class Link:
         if self._gap_cause:
             cause = "pbx_restart" if restarted else self._gap_cause
             self._gap(cause, recorder.last_seen_us or now_us, now_us, None)
-        # Events were on from some moment after the connection stood.
-        recorder.last_seen_us = self._began_us
+        recorder.last_seen_us = self._proof.since_us
         recorder.save()
         self._report(PbxUp(journal.pbx, self._version, journal.epoch))
         self._start_resync(restarted)
