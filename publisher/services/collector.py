@@ -21,6 +21,7 @@ from publisher.ports import AmiConnector, Clock, Journal
 from publisher.reports import JournalAlarm, PbxDown, PbxLoginRefused, Report
 from publisher.services.link import Link, LinkEnd, Phase
 from publisher.services.recorder import Recorder
+from publisher.services.supervisor import CallbackFaults
 
 _TICK_SECS: Final = 0.25
 _SAVE_EVERY_SECS: Final = 1.0
@@ -61,7 +62,7 @@ class Collector:
         self._link: Link | None = None
         self._changed = asyncio.Event()
         self._alarm = ""
-        self._reading_paused = False
+        self._faults = CallbackFaults(self._changed.set)
         self.reconnects = 0
         self.recorder = Recorder(
             journal,
@@ -104,10 +105,13 @@ class Collector:
         session = AmiSession(self._settings.session, now=self._clock.monotonic())
         link = Link(session, self.recorder, self._journal, self._clock, self._report, gap_cause)
         self._link = link
+        self._faults.forget()
         self._changed.clear()
+        guarded = self._faults.guarded
         try:
-            stream = await self._connector.connect(self._on_data, self._on_lost)
+            stream = await self._connector.connect(guarded(self._on_data), guarded(self._on_lost))
         except PbxUnreachable as error:
+            self._link = None
             return LinkEnd("unreachable", str(error), was_live=False)
         link.attach(stream)
         try:
@@ -123,7 +127,7 @@ class Collector:
         while link.end is None:
             if self._journal.congested:
                 pause()
-                while self._journal.congested and link.end is None:
+                while self._journal.congested and link.end is None and not self._faults.any:
                     await self._clock.sleep(_CONGESTION_CHECK_SECS)
                 resume()
             try:
@@ -132,6 +136,7 @@ class Collector:
             except TimeoutError:
                 pass
             self._changed.clear()
+            self._faults.raise_first()
             link.tick()
             now = self._clock.monotonic()
             if now - saved_at >= _SAVE_EVERY_SECS:
@@ -143,11 +148,11 @@ class Collector:
         alarm = self._journal.state.alarm
         if alarm == self._alarm:
             return
-        over = self._alarm and not alarm
-        self._alarm = alarm
+        before, self._alarm = self._alarm, alarm
         self._report(JournalAlarm(self._journal.pbx, alarm))
-        if over:
-            # The journal announces what it lost; what lives now must be read again all the same.
+        if before:
+            # That trouble is over, whether or not an older one is left. The journal announces what it lost;
+            # what lives now must be read again all the same.
             link.want_resync()
 
     def _on_data(self, data: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, ParamSpec
 
 from publisher.backoff import Backoff
 from publisher.ports import Clock
@@ -20,6 +20,7 @@ _STOP_SECS: Final = 10.0
 _GOOD_RUN_SECS: Final = 60.0
 
 Service = Callable[[], Coroutine[Any, Any, None]]
+Arguments = ParamSpec("Arguments")
 
 
 class Supervisor:
@@ -66,3 +67,40 @@ class Supervisor:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_SECS)
+
+
+class CallbackFaults:
+    """What goes wrong in a service's callbacks, kept for the service to raise in its own task.
+
+    The event loop that calls them knows no service to start again: it would print a traceback, and the
+    service would wait for ever for what the callback did not get to say. `on_fault` wakes the service.
+    """
+
+    def __init__(self, on_fault: Callable[[], None]) -> None:
+        self._on_fault = on_fault
+        self._first: Exception | None = None
+
+    @property
+    def any(self) -> bool:
+        return self._first is not None
+
+    def guarded(self, callback: Callable[Arguments, None]) -> Callable[Arguments, None]:
+        """The callback, as one that never raises."""
+
+        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+            try:
+                callback(*args, **kwargs)
+            except Exception as error:
+                if self._first is None:
+                    self._first = error
+                self._on_fault()
+
+        return call
+
+    def raise_first(self) -> None:
+        """Raise what went wrong first, if anything did."""
+        if self._first is not None:
+            raise self._first
+
+    def forget(self) -> None:
+        self._first = None

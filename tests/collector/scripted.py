@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from publisher import control
 from publisher.ami.session import AmiSession, SessionSettings
@@ -33,15 +34,17 @@ class StoppedClock:
 
 
 class Wire:
-    """Implements `publisher.ports.AmiStream`; keeps what was written."""
+    """Implements `publisher.ports.AmiStream`; keeps what was written, and tells `heard` of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[bytes], None] = lambda data: None) -> None:
+        self._heard = heard
         self.written = b""
         self.aborted = False
 
     def write(self, data: bytes) -> None:
         assert not self.aborted
         self.written += data
+        self._heard(data)
 
     def pause_reading(self) -> None: ...
 
@@ -49,6 +52,22 @@ class Wire:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+def answers_to(data: bytes) -> bytes:
+    """What a PBX without any state says to actions: success, and lists with nothing in them."""
+    text = data.decode()
+    said = ""
+    for action, action_id in zip(_ACTION.findall(text), _ACTION_ID.findall(text), strict=True):
+        is_list = action == "CoreShowChannels" or (
+            action.endswith(("Status", "List")) and action != "CoreStatus"
+        )
+        said += f"Response: Success\r\nActionID: {action_id}\r\n"
+        if is_list:
+            said += f"EventList: start\r\n\r\nEvent: {action}Complete\r\nActionID: {action_id}\r\n"
+            said += "EventList: Complete\r\n"
+        said += "\r\n"
+    return said.encode()
 
 
 class ScriptedLink:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
-
-import pytest
 
 from publisher.adapters.log import LogReporter, level_of, mask_numbers
 from publisher.reports import (
@@ -95,13 +94,17 @@ def test_that_trouble_is_over_is_told_however_soon_it_comes() -> None:
     assert len(out.getvalue().splitlines()) == 2
 
 
+class FullDisk(io.StringIO):
+    """A file on a disk that is full."""
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_log_that_takes_nothing_stops_nobody() -> None:
-    with pytest.raises(OSError, match="No space left"), open("/dev/full", "w", encoding="utf-8") as full:
-        report = LogReporter(out=full)
-        report(PbxUp("main", "", 1))
-        report(BusDown("main", "the line was cut", 0, 1.0))
-        told = True
-    assert told
     closed = io.StringIO()
     closed.close()
-    LogReporter(out=closed)(PbxUp("main", "", 1))
+    for out in (FullDisk(), closed):
+        report = LogReporter(out=out)
+        report(PbxUp("main", "", 1))
+        report(BusDown("main", "the line was cut", 0, 1.0))
