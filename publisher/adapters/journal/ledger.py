@@ -57,6 +57,8 @@ class Ledger:
         self._state_written = True
         self._moved: set[str] = set()
         self._removed: set[str] = set()
+        # Whether a cursor moved or went since the last note: the file may have to wait for it much longer.
+        self._cursors_unnoted = False
         self._batch_end = 0
         self._afresh = False
         self._refusing = False
@@ -78,7 +80,7 @@ class Ledger:
     @property
     def unnoted(self) -> bool:
         """Whether there is news for readers: records to show, cursors to keep."""
-        return bool(self.end_pos > self.readable_pos or self._moved or self._removed)
+        return self.end_pos > self.readable_pos or self._cursors_unnoted
 
     @property
     def unwritten(self) -> bool:
@@ -139,6 +141,7 @@ class Ledger:
 
         With `to_disk` false the batch stays empty and the note covers all that was appended.
         """
+        self._cursors_unnoted = False
         if not to_disk:
             return Batch(), self._note(self.end_pos)
         start, losses = self.committed_pos, []
@@ -269,12 +272,14 @@ class Ledger:
             self.cursors[name] = pos
             self._moved.add(name)
             self._removed.discard(name)
+            self._cursors_unnoted = True
 
     def remove_cursor(self, name: str) -> None:
         if self.cursors.pop(name, None) is not None:
             self.durable_cursors.pop(name, None)
             self._moved.discard(name)
             self._removed.add(name)
+            self._cursors_unnoted = True
 
     def save_state(self, state: bytes, pos: int) -> None:
         self.state = (state, pos)
