@@ -73,6 +73,7 @@ class Taker:
         self.name = f"test-{uuid.uuid4().hex[:12]}"
         self.all: list[Arrived] = []
         self._taking = threading.Lock()
+        self._failed = False
 
     @property
     def url(self) -> str:
@@ -102,7 +103,11 @@ class Taker:
     def _take(self) -> int:
         # All of it in the thread: what was taken is kept even if nobody waits for it any more.
         with self._taking:
+            # Nor may a failure pass unseen: what was under way then comes again, and not in its place.
+            assert not self._failed
+            self._failed = True
             taken = take_all(self._server, self._vhost, self.name)
+            self._failed = False
             self.all += [arrived(one) for one in taken]
             return len(taken)
 
