@@ -86,6 +86,8 @@ class Collector:
         gap_cause = self._opening_loss or ("collector_restart" if self._journal.next_pos > 1 else "")
         backoff = self._settings.backoff
         while True:
+            # Also where no link comes about: the disk may be full while the PBX is away.
+            self._watch_journal()
             began = self._clock.monotonic()
             end = await self._one_link(gap_cause)
             if end.was_live:
@@ -142,18 +144,18 @@ class Collector:
             if now - saved_at >= _SAVE_EVERY_SECS:
                 saved_at = now
                 self.recorder.save()
-            self._watch_journal(link)
+            self._watch_journal()
 
-    def _watch_journal(self, link: Link) -> None:
+    def _watch_journal(self) -> None:
         alarm = self._journal.state.alarm
         if alarm == self._alarm:
             return
         before, self._alarm = self._alarm, alarm
         self._report(JournalAlarm(self._journal.pbx, alarm))
-        if before:
+        if before and self._link is not None:
             # That trouble is over, whether or not an older one is left. The journal announces what it lost;
-            # what lives now must be read again all the same.
-            link.want_resync()
+            # what lives now must be read again all the same, as each new link does.
+            self._link.want_resync()
 
     def _on_data(self, data: bytes) -> None:
         link = self._link

@@ -244,11 +244,12 @@ class Forwarder:
         records = await journal.read(self._last_pos, max_records=most)
         if not records or session.blocked:
             return
-        batch = []
-        for record in records:
-            message = record.message or self._decode(record)
-            batch.append(message)
-            self._kept.append(_Outgoing(record.pos + record.span - 1, message))
+        batch = [record.message or self._decode(record) for record in records]
+        # All or none: what is kept and `_last_pos` tell the same, whatever the decoder does.
+        self._kept.extend(
+            _Outgoing(record.pos + record.span - 1, message)
+            for record, message in zip(records, batch, strict=True)
+        )
         self._last_pos = self._kept[-1].last_pos
         self._publish(session, batch)
         self.counters.forwarded += len(batch)

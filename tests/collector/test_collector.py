@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from publisher.ami.session import SessionSettings
+from publisher.errors import PbxUnreachable
 from publisher.records import Record
 from publisher.reports import JournalAlarm, ResyncDone
 from publisher.services.collector import Collector, CollectorSettings
@@ -104,3 +105,23 @@ async def test_when_trouble_of_the_journal_is_over_the_live_state_is_read_again(
     await until(2, ResyncDone)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Unreachable(ScriptedPbx):
+    async def connect(
+        self, on_data: Callable[[bytes], None], on_lost: Callable[[Exception | None], None]
+    ) -> Wire:
+        raise PbxUnreachable("there is nobody")
+
+
+async def test_trouble_of_the_journal_is_told_while_the_pbx_is_away() -> None:
+    journal = Brittle()
+    journal.alarm = "the disk is full"
+    reports: list[object] = []
+    running = asyncio.create_task(collector_of(Unreachable(), journal, reports).run())
+    async with asyncio.timeout(20):
+        while len(reports) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert reports[0] == JournalAlarm("main", "the disk is full")

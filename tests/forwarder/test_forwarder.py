@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -337,3 +338,27 @@ def test_whatever_happens_nothing_is_lost_and_duplicates_stay_within_the_window(
         assert all(ids[message.headers.seq] == message.message_id for message in bus.stored)
 
     asyncio.run(asyncio.wait_for(play(), 30))
+
+
+async def test_a_decoder_that_fails_once_costs_neither_order_nor_a_double() -> None:
+    bench = Bench()
+    failed = 0
+
+    def fails_at_30(record: Record) -> Message:
+        nonlocal failed
+        if record.pos == 30 and not failed:
+            failed += 1
+            raise RuntimeError("a fault of our own")
+        return decode(record)
+
+    bench.forwarder = Forwarder(
+        bench.journal, bench.bus, fails_at_30, bench.reports.append, bench.clock, bench.limits
+    )
+    bench.journal.append_events(100)
+    with pytest.raises(RuntimeError, match="our own"):
+        await bench.forwarder.run()
+    async with bench.running():
+        await bench.confirmed(100)
+    assert first_arrivals_in_order(bench.seqs)
+    assert bench.forwarder.counters.confirmed == 100
+    assert len(bench.seqs) <= 125, "nothing but the batch in flight comes twice"
