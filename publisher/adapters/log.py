@@ -39,7 +39,11 @@ from publisher.reports import (
 
 _REPEAT_SECS: Final = 10.0
 _REMEMBERED: Final = 1000
-_NUMBER: Final = re.compile(r"(?<![\w.:])\+?\d{5,}(?![\w.:])")
+# Not the numbers of an address, a time or a Uniqueid: those have a dot or colon and digits beside them, and a
+# port after a host's name has five digits at most.
+_NUMBER: Final = re.compile(r"(?:(?<![\w.:])\+?\d{5,}|(?<=[A-Za-z]:)\+?\d{6,})(?!\w|[.:]\d)")
+# A PBX's words may hold a bare LF, or worse: they stay within their line.
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -53,6 +57,11 @@ _ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal)
 def mask_numbers(text: str) -> str:
     """`74951234567` → `***4567`."""
     return _NUMBER.sub(lambda found: "***" + found.group()[-4:], text)
+
+
+def one_line(text: str) -> str:
+    """The text with a space for each run of line breaks and control characters."""
+    return _CONTROLS.sub(" ", text)
 
 
 class LogReporter:
@@ -109,6 +118,7 @@ class LogReporter:
             pbx = data.pop("pbx")
             said = "  ".join(f"{key}={_short(value)}" for key, value in data.items())
             line = f"{moment:%H:%M:%S} {level.upper():7} {pbx}  {name}  {said}".rstrip()
+            line = one_line(line)
         # ValueError: the stream was closed.
         with contextlib.suppress(OSError, ValueError):
             self._out.write(line + "\n")

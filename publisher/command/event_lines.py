@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from publisher.adapters.log import mask_numbers
+from publisher.adapters.log import mask_numbers, one_line
 from publisher.command.output import for_people, json_line, print_lines, say
 from schemas import Event, Message, decode
 
@@ -64,7 +64,8 @@ def line_of(event: Event) -> str:
             if isinstance(value, str) and value and not value.startswith("<"):
                 said.append(f"{name}={value}")
     parties = " ".join(event.extensions) or "-"
-    return f"{clock}  {event.pbx}  {flags}{event.event:<18} {parties:<16} {'  '.join(said)}".rstrip()
+    line = f"{clock}  {event.pbx}  {flags}{event.event:<18} {parties:<16} {'  '.join(said)}"
+    return one_line(line).rstrip()
 
 
 class EventPrinter:

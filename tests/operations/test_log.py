@@ -76,6 +76,18 @@ def test_phone_numbers_show_their_last_four_digits_only() -> None:
         == "no such peer ***4567 at 127.0.0.1:50380"
     )
     assert mask_numbers("extension 200") == "extension 200"
+    for text in ("to 74951234567.", "tel:+74951234567", "sip:74951234567@pbx", "74951234567: busy"):
+        assert "7495123" not in mask_numbers(text)
+        assert "***4567" in mask_numbers(text)
+    for text in ("call 1795424000.123", "broker:35672 is away", "at 10:15:00.123456"):
+        assert mask_numbers(text) == text
+
+
+def test_a_line_break_in_a_pbx_s_words_makes_no_second_line() -> None:
+    out = io.StringIO()
+    LogReporter(out=out)(PbxDown("main", "lost", "one\n12:00:00 INFO main PbxUp\x1b[2J", 1.0))
+    assert out.getvalue().count("\n") == 1
+    assert "\x1b" not in out.getvalue()
 
 
 def test_trouble_with_the_bus_is_a_warning_and_a_refusal_an_error() -> None:
