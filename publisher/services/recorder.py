@@ -2,7 +2,7 @@
 
 This is the path of every event, so it is one flat function and holds to these rules:
 * nothing here waits, and nothing is looked up twice;
-* a packet is parsed once; the parse travels with the record while it is in memory;
+* a packet is parsed once; the parse travels with the record while the journal keeps it in memory;
 * the journal gets a whole read's records in one call, before anyone else hears of them.
 
 What must outlive a crash (which calls are tied together, which channels live, how the PBX was last seen)
@@ -28,8 +28,7 @@ _STATE_VERSION = 1
 _REPLAY_BATCH = 2000
 _SAVE_QUIET_US = 10_000_000
 
-# A parsed packet stays on its record only for the reader right behind; beyond this many bytes of packet
-# in one call the reader parses again, so that a burst does not fill the memory with dictionaries.
+# Events that say something about the PBX itself.
 NOTED_EVENTS = frozenset({"FullyBooted", "Shutdown", "Reload"})
 
 
