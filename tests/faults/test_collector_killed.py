@@ -80,7 +80,7 @@ async def zygote(amibus: Installation, guard: Guard) -> AsyncIterator[Zygote]:
     ("kills", "longest_secs", "seed"),
     [
         pytest.param(60, 0.3, 1, id="60-times"),
-        pytest.param(600, 2.5, 2, id="600-times", marks=pytest.mark.soak),
+        pytest.param(200, 2.5, 2, id="200-times", marks=pytest.mark.soak),
     ],
 )
 async def test_killed_at_random_it_announces_what_it_missed_and_publishes_what_it_journalled(
