@@ -167,10 +167,22 @@ def _checked(decoded: Any) -> dict[str, Any]:
 def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise DecodeError("the body holds a map that repeats a key; each key may stand once")
+        twice = _repeated(pairs)
+        named = f" {twice[:40]!a}" if type(twice) is str else ""
+        raise DecodeError(f"the body holds a map that repeats the key{named}; each key may stand once")
     if len(pairs) > MAX_ENTRIES:
         raise DecodeError(f"the body holds a map of more than {MAX_ENTRIES} entries")
     return unique
+
+
+def _repeated(pairs: list[tuple[Any, Any]]) -> Any:
+    """The first key that stands twice; there is one."""
+    seen: set[Any] = set()
+    for key, _ in pairs:
+        if key in seen:
+            break
+        seen.add(key)
+    return key
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:

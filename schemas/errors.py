@@ -6,6 +6,7 @@
     ├── EncodeError             local: a map that cannot be written as a body
     ├── RoutingError            local: a routing key or one of its tokens is malformed
     │   └── PatternError        local: a key pattern that is malformed or can never match
+    ├── CommandError            a command or reply that breaks the contract; `field` names where
     └── UnknownDocument         local: no document of that name is part of the package
 
 Each message is one sentence. It names keys and types, never values, so that no phone number gets into
@@ -41,6 +42,15 @@ class RoutingError(SchemaError):
 
 class PatternError(RoutingError):
     """A key pattern is malformed or can never match a key of the bus."""
+
+
+class CommandError(SchemaError):
+    """A command or a reply breaks the contract. `field` is where, such as `Exten` or `Variable.CRM_ID`;
+    empty where it concerns the whole."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
 
 
 class UnknownDocument(SchemaError):
