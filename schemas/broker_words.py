@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.broker_url import BrokerUrl
+from schemas.network_words import root_cause, why_not_opened
 
 _ADVICE: Final = {
     "ACCESS_REFUSED": "grant the user the permission",
@@ -21,6 +22,7 @@ _ADVICE: Final = {
     "RESOURCE_LOCKED": "another connection has it to itself",
     "CONTENT_TOO_LARGE": "raise the broker's max_message_size",
 }
+_TLS_HINT: Final = "amqps is usually port 5671, amqp 5672"
 # Class 10, method 50; then a code of two bytes and a short string (AMQP 0-9-1, connection.close).
 _CONNECTION_CLOSE: Final = b"\x00\x0a\x00\x32"
 _METHOD_FRAME: Final = b"\x01"
@@ -78,36 +80,15 @@ def not_opened(
     if handshake.speaks_amqp is False:
         hint = "" if url.secure else ", or wants amqps"
         return Verdict(Kind.UNREACHABLE, f"{url.shown}: what listens there does not speak AMQP 0-9-1{hint}")
-    return Verdict(Kind.UNREACHABLE, f"{url.shown} cannot be reached: {_why(error, timeout_secs)}")
+    return Verdict(
+        Kind.UNREACHABLE, f"{url.shown} cannot be reached: {why_not_opened(error, timeout_secs, _TLS_HINT)}"
+    )
 
 
 def ended(url: BrokerUrl, text: str, error: BaseException | None) -> Verdict:
     """The verdict on a connection that stood; `text` is the broker's own, if any."""
     if text:
         return said(url, text)
-    root = _root(error)
+    root = root_cause(error)
     reason = root.strerror if isinstance(root, OSError) and root.strerror else "the connection broke"
     return Verdict(Kind.LOST, f"{url.shown}: {reason}")
-
-
-def _why(error: BaseException | None, timeout_secs: float) -> str:
-    root = _root(error)
-    if isinstance(root, TimeoutError) or root is None:
-        return f"no answer within {timeout_secs:g} s"
-    if reason := getattr(root, "verify_message", ""):
-        return f"its certificate was not accepted: {reason}"
-    if type(root).__module__ == "ssl":
-        return "it does not speak TLS there (amqps is usually port 5671, amqp 5672)"
-    if isinstance(root, ConnectionRefusedError):
-        return "nothing listens there"
-    return root.strerror if isinstance(root, OSError) and root.strerror else "the connection broke"
-
-
-def _root(error: BaseException | None) -> BaseException | None:
-    """The first error of the system under the driver's own ones, else the outermost."""
-    seen = error
-    while seen is not None:
-        if isinstance(seen, OSError) and type(seen).__module__ in ("builtins", "ssl", "socket"):
-            return seen
-        seen = seen.__cause__
-    return error

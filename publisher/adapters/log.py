@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
+from publisher.masking import mask_numbers
 from publisher.reports import (
     BusBlocked,
     BusDown,
@@ -39,9 +40,6 @@ from publisher.reports import (
 
 _REPEAT_SECS: Final = 10.0
 _REMEMBERED: Final = 1000
-# Not the numbers of an address, a time or a Uniqueid: those have a dot or colon and digits beside them, and a
-# port after a host's name has five digits at most.
-_NUMBER: Final = re.compile(r"(?:(?<![\w.:])\+?\d{5,}|(?<=[A-Za-z]:)\+?\d{6,})(?!\w|[.:]\d)")
 # A PBX's words may hold a bare LF, or worse: they stay within their line.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -52,11 +50,6 @@ _WARNINGS: Final = (
     *(BusDown, MessagesRefused, MessagesUnroutable),
 )
 _ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal)
-
-
-def mask_numbers(text: str) -> str:
-    """`74951234567` → `***4567`."""
-    return _NUMBER.sub(lambda found: "***" + found.group()[-4:], text)
 
 
 def one_line(text: str) -> str:

@@ -92,6 +92,11 @@ class AmiSession:
         return self._login.done and self.closed is None
 
     @property
+    def encoding(self) -> str:
+        """The encoding of the PBX's text."""
+        return self._settings.encoding
+
+    @property
     def late_answers(self) -> int:
         """How many packets answered a request that had already ended incomplete."""
         return self._requests.late_answers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from publisher.adapters.log import mask_numbers, one_line
+from publisher.adapters.log import one_line
+from publisher.masking import mask_numbers
 from publisher.command.output import for_people, json_line, print_lines, say
 from schemas import Event, Message, decode
 

@@ -9,17 +9,20 @@ log and may get the address banned.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from publisher.ami.errors import SessionNotReady
 from publisher.ami.fields import ParsedPacket
 from publisher.ami.session import AmiSession, SessionSettings
 from publisher.backoff import Backoff
+from publisher.command_ports import Taker
 from publisher.errors import PbxUnreachable
 from publisher.ports import AmiConnector, Clock, Journal
 from publisher.reports import JournalAlarm, PbxDown, PbxLoginRefused, Report
-from publisher.services.link import Link, LinkEnd, Phase
+from publisher.services.link import Link
+from publisher.services.link_end import LinkEnd, Phase
 from publisher.services.recorder import Recorder
 from publisher.services.supervisor import CallbackFaults
 
@@ -64,6 +67,7 @@ class Collector:
         self._alarm = ""
         self._faults = CallbackFaults(self._changed.set)
         self.reconnects = 0
+        self._ami_version = ""
         self.recorder = Recorder(
             journal,
             encoding=settings.encoding,
@@ -79,6 +83,39 @@ class Collector:
     @property
     def up(self) -> bool:
         return self._link is not None and self._link.phase is Phase.LIVE
+
+    @property
+    def ami_version(self) -> str:
+        """The manager interface's version; the last known one while there is no link."""
+        return self._ami_version
+
+    @property
+    def channels_known(self) -> bool:
+        return self._link is not None and self._link.channels_known
+
+    def living(self, uniqueid: str) -> tuple[str, str] | None:
+        """A live channel's name and state; None if none of that Uniqueid lives."""
+        channel = self.recorder.live.channel(uniqueid)
+        if channel is None:
+            return None
+        return channel.headers.get("Channel", ""), channel.headers.get("ChannelState", "")
+
+    def send(
+        self,
+        action: str,
+        headers: Iterable[tuple[str, str]],
+        action_id: str,
+        taker: Taker,
+        timeout_secs: float,
+    ) -> None:
+        """Hand an action to the link of the moment (`Link.send`)."""
+        if self._link is None:
+            raise SessionNotReady(f"{action} cannot be sent: the PBX is not connected")
+        self._link.send(action, headers, action_id, taker, timeout_secs)
+
+    def flush(self) -> None:
+        if self._link is not None:
+            self._link.flush()
 
     async def run(self) -> None:
         """Connect, read, reconnect, until cancelled."""
@@ -140,6 +177,7 @@ class Collector:
             self._changed.clear()
             self._faults.raise_first()
             link.tick()
+            self._ami_version = link.ami_version or self._ami_version
             now = self._clock.monotonic()
             if now - saved_at >= _SAVE_EVERY_SECS:
                 saved_at = now

@@ -15,12 +15,11 @@ The link waits for nothing: it is driven by `received`, `lost` and `tick`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from publisher import control
+from publisher.ami.errors import SessionNotReady
 from publisher.ami.fields import ParsedPacket
 from publisher.ami.framing import MALFORMED, Packet
 from publisher.ami.session import (
@@ -37,6 +36,7 @@ from publisher.ami.session import (
     SessionEvent,
 )
 from publisher.boots import Boot, boot_of_core_status, boot_of_fully_booted
+from publisher.command_ports import Taker
 from publisher.ports import AmiStream, Clock, Journal
 from publisher.reports import (
     EventsNotOn,
@@ -46,6 +46,8 @@ from publisher.reports import (
     PbxUp,
     Report,
 )
+from publisher.services.action_relay import ActionRelay
+from publisher.services.link_end import LinkEnd, Phase
 from publisher.services.proof import Proof
 from publisher.services.recorder import Recorder
 from publisher.services.resync import Resync, StateList, said
@@ -61,24 +63,6 @@ _CAUSES: Final = {
 }
 # Damage in the stream asks for a resync at most this often; a later one is put off, not dropped.
 _RESYNC_EVERY_SECS: Final = 30.0
-
-
-class Phase(Enum):
-    LOGIN = "login"
-    IDENTIFY = "identify"
-    ENABLE = "enable"
-    LIVE = "live"
-    ENDED = "ended"
-
-
-@dataclass(slots=True, frozen=True)
-class LinkEnd:
-    """How a link ended. `cause` is a word for machines, `reason` a sentence for people."""
-
-    cause: str
-    reason: str
-    was_live: bool
-    refused: bool = False
 
 
 class Link:
@@ -109,6 +93,8 @@ class Link:
         self._phase_until = 0.0
         self._boot = Boot()
         self._version = ""
+        self._ami_version = ""
+        self._relay = ActionRelay(session)
         self._status_id = ""
         self._resync: Resync | None = None
         self._resync_wanted_at: float | None = None
@@ -128,6 +114,15 @@ class Link:
         return self._version
 
     @property
+    def ami_version(self) -> str:
+        return self._ami_version
+
+    @property
+    def channels_known(self) -> bool:
+        """Whether the PBX's list of channels was read on this link: what it had not is not there."""
+        return self._phase is Phase.LIVE and self._resync is not None and self._resync.channels_known
+
+    @property
     def resyncing(self) -> bool:
         return self._resync is not None and self._resync.active
 
@@ -138,7 +133,7 @@ class Link:
             stream.abort()
             return
         self._proof.begin()
-        self._flush()
+        self.flush()
 
     # -- what the outside says ----------------------------------------------
 
@@ -150,7 +145,7 @@ class Link:
         self._take(self._session.receive_data(data, self._clock.monotonic()), now_us)
         if self._proof.heard():
             self._recorder.last_seen_us = self._proof.since_us
-        self._flush()
+        self.flush()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
@@ -175,7 +170,7 @@ class Link:
             self._start_resync()
         if self._phase is Phase.LIVE:
             self._proof.ask()
-        self._flush()
+        self.flush()
 
     def stop(self, reason: str) -> None:
         """End the link from our side."""
@@ -225,14 +220,16 @@ class Link:
     def _other(self, item: SessionEvent, now_us: int) -> None:
         match item:
             case ListItem():
-                if self._resync is not None and self._resync.owns(item.action_id):
+                if self._relay.item(item.action_id, item.packet):
+                    pass
+                elif self._resync is not None and self._resync.owns(item.action_id):
                     self._resync.item(item.packet, now_us)
             case Reply():
                 self._reply(item, now_us)
             case MalformedPacket():
                 self._malformed(item.packet, now_us)
             case Greeted():
-                self._version = item.version_text
+                self._version, self._ami_version = item.version_text, item.ami_version
             case LoggedIn():
                 self._phase = Phase.IDENTIFY
                 self._phase_until = self._clock.monotonic() + _IDENTIFY_SECS
@@ -245,6 +242,8 @@ class Link:
                 self._finish(_CAUSES.get(item.cause, item.cause.value), self._lost_by or item.reason)
 
     def _reply(self, reply: Reply, now_us: int) -> None:
+        if self._relay.reply(reply):
+            return
         if self._session.closed is not None:
             # Given up with the session, whose `Closed` comes next: nothing goes on from here.
             return
@@ -360,11 +359,26 @@ class Link:
             self._recorder.control(control.down(cause, reason), self._clock.now_us())
             self._recorder.save()
         self.end = LinkEnd(cause, reason, was_live, refused)
-        self._flush()
+        self.flush()
         if self._stream is not None:
             self._stream.abort()
+        self._relay.end(reason)
 
     # -- what we say --------------------------------------------------------
+
+    def send(
+        self,
+        action: str,
+        headers: Iterable[tuple[str, str]],
+        action_id: str,
+        taker: Taker,
+        timeout_secs: float,
+    ) -> None:
+        """Hand an action to the session; `flush` writes it. Its answer goes to the taker, exactly one, at the
+        latest when the link ends. Raises `publisher.ami.errors.AmiError`; then nothing is sent."""
+        if self._phase is not Phase.LIVE:
+            raise SessionNotReady(f"{action} cannot be sent: the PBX is not connected")
+        self._relay.send(action, headers, action_id, taker, self._clock.monotonic(), timeout_secs)
 
     def _ask(self, action: str) -> str:
         return self._session.request(action, (), now=self._clock.monotonic())
@@ -378,7 +392,7 @@ class Link:
             timeout_secs=_LIST_TIMEOUT_SECS,
         )
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write what the session wants to say; the greeting may come before the stream is attached."""
         if self._stream is not None and (data := self._session.data_to_send()):
             self._stream.write(data)

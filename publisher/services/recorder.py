@@ -12,7 +12,7 @@ state once a second is enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -28,6 +28,8 @@ _STATE_VERSION = 1
 _REPLAY_BATCH = 2000
 _SAVE_QUIET_US = 10_000_000
 
+Fields = Mapping[str, str | list[str]]
+
 # Events that say something about the PBX itself.
 NOTED_EVENTS = frozenset({"FullyBooted", "Shutdown", "Reload"})
 
@@ -36,7 +38,8 @@ class Recorder:
     """Numbers and journals what one PBX says. One instance a PBX; not shared between tasks.
 
     `left_out` counts the events that the configuration leaves out here (intended, never lost).
-    `on_noted` is called with the parse of each event named in NOTED_EVENTS.
+    `on_noted` is called with the parse of each event named in NOTED_EVENTS, `on_watched` with the name and
+    headers of each one named in `watched`, left out or not; both must not raise and must not wait.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Recorder:
         self._encoding = encoding
         self._leave_out = frozenset(leave_out)
         self._on_noted = on_noted
+        self.watched: frozenset[str] = frozenset()
+        self.on_watched: Callable[[str, Fields], None] = _unwatched
         self.calls = CallTracker(journal.pbx)
         self.live = LiveChannels(encoding)
         self.boot_text = ""
@@ -70,6 +75,7 @@ class Recorder:
         pos, epoch, seq = journal.next_pos, journal.epoch, journal.next_seq
         encoding = self._encoding
         leave_out = self._leave_out
+        watched = self.watched
         call_of = self.calls.call_of
         note_live = self.live.note
         live_names = self.live.names
@@ -79,6 +85,8 @@ class Recorder:
             raw = packet.raw
             parsed = parse_packet(raw, encoding)
             name = parsed.name
+            if name in watched:
+                self.on_watched(name, parsed.fields)
             if name in leave_out:
                 self.left_out += 1
                 continue
@@ -201,3 +209,7 @@ class Recorder:
     def _replay_up(self, up: dict[str, object]) -> None:
         self.boot_text = str(up.get("boot", self.boot_text))
         self.boot_us = int(str(up.get("boot_us", self.boot_us)))
+
+
+def _unwatched(name: str, fields: Fields) -> None:
+    return

@@ -64,6 +64,7 @@ class Resync:
         self._waiting = list(STATE_LISTS)
         self._current: StateList | None = None
         self._action_id = ""
+        self.channels_known = False
         self.snapshots = 0
         self.ended = 0
 
@@ -98,6 +99,7 @@ class Resync:
                 self._recorder.synthetic(self._recorder.live.synthetic_hangup(channel), received_us)
                 self.ended += 1
         if current is CHANNELS:
+            self.channels_known = complete
             self._channels_listed = complete or self._restarted
         if not complete and not (message.startswith(_UNKNOWN_ACTION) and current is not CHANNELS):
             self._report(ResyncIncomplete(self._pbx, current.action, message))

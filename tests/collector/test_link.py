@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from publisher.reports import EventsNotOn, ResyncIncomplete
-from publisher.services.link import Phase
+from publisher.services.link_end import Phase
 from tests.collector.scripted import ScriptedLink
 
 PHASES = ("logged_in", "identified", "live")

@@ -6,7 +6,8 @@ import errno
 import io
 import json
 
-from publisher.adapters.log import LogReporter, level_of, mask_numbers
+from publisher.adapters.log import LogReporter, level_of
+from publisher.masking import mask_numbers
 from publisher.reports import (
     BusBlocked,
     BusDown,

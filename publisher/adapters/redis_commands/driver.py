@@ -1,0 +1,179 @@
+"""The one door to the Redis driver: clients of each kind of server, scripts by name, errors as ours.
+
+* The driver's own retries are off: a write whose answer got lost would be made again by it, unasked.
+* A call is finished even if its caller is cancelled: the next user of the connection must not find another's
+  answer on it. What is left over is bounded by the caller's own calls, one at a time.
+* Waiting for news has a client of its own, whose patience is longer than the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from publisher.errors import CommandQueueError, QueueRefused, QueueUnreachable
+from schemas.broker_words import Kind
+from schemas.command_queue import prelude
+from schemas.redis_url import RedisUrl
+from schemas.redis_words import redis_verdict
+
+DRIVER_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+_MAX_CONNECTIONS: Final = 8
+_CLOSE_SECS: Final = 2.0
+
+_sentinels: Final[Callable[..., Any]] = Sentinel
+
+# redis.asyncio's clients; the driver types their calls too loosely to name them.
+Client = Any
+OpenClient = Callable[[float], Client]
+"""Makes a client whose answers may take so many seconds."""
+
+
+@dataclass(slots=True, frozen=True)
+class RedisSettings:
+    """How to reach the server. `timeout_secs` bounds connecting and each answer."""
+
+    url: RedisUrl
+    timeout_secs: float = 5.0
+    verify: bool = True
+    ca_file: Path | None = None
+
+
+def client_maker(settings: RedisSettings) -> OpenClient:
+    """Clients for these settings. Nothing is connected yet."""
+    url = settings.url
+
+    def make(answer_secs: float) -> Client:
+        options: dict[str, Any] = {
+            "username": url.user or None,
+            "password": url.password or None,
+            "socket_timeout": answer_secs,
+            "socket_connect_timeout": settings.timeout_secs,
+            "retry": Retry(NoBackoff(), 0),
+            "max_connections": _MAX_CONNECTIONS,
+            "protocol": 2,
+        }
+        if url.secure:
+            options |= {"ssl": True, "ssl_ca_certs": str(settings.ca_file) if settings.ca_file else None}
+            options["ssl_cert_reqs"] = ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE
+            options["ssl_check_hostname"] = settings.verify
+        match url.kind:
+            case "unix":
+                return Redis(unix_socket_path=url.path, db=url.db, **options)
+            case "cluster":
+                nodes = [ClusterNode(host, port) for host, port in url.hosts]
+                return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)
+            case "sentinel":
+                sentinels = _sentinels(list(url.hosts), sentinel_kwargs={**options}, **options)
+                return sentinels.master_for(url.service, redis_class=Redis, db=url.db)
+            case _:
+                host, port = url.hosts[0]
+                return Redis(host=host, port=port, db=url.db, **options)
+
+    return make
+
+
+class RedisLink:
+    """Runs the scripts of this folder on one server. Methods raise `CommandQueueError`."""
+
+    def __init__(self, url: RedisUrl, make: OpenClient, timeout_secs: float) -> None:
+        self._url = url
+        self._make = make
+        self._timeout_secs = timeout_secs
+        self._client: Client = None
+        self._waiter: Client = None
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+        """Run a script; its answer with bytes as they are."""
+        if self._client is None:
+            self._client = self._make(self._timeout_secs)
+        script, sha = _SCRIPTS[name]
+        client, words = self._client, (len(keys), *keys, *args)
+
+        async def call() -> Any:
+            try:
+                return await client.evalsha(sha, *words)
+            except NoScriptError:
+                return await client.eval(script, *words)
+
+        return await self._whole(call())
+
+    async def add(self, stream: str, fields: Mapping[str, str], kept: int) -> None:
+        """Add an entry to a stream that keeps about so many."""
+        if self._client is None:
+            self._client = self._make(self._timeout_secs)
+        await self._whole(self._client.xadd(stream, fields, maxlen=kept, approximate=True))
+
+    async def wait(self, streams: Mapping[str, str], timeout_secs: float) -> None:
+        """Return when one of the streams has an entry beyond the one named, or after the timeout."""
+        if self._waiter is None:
+            self._waiter = self._make(timeout_secs + self._timeout_secs)
+        try:
+            # Nothing is taken here, so that a wait that is cancelled loses nothing.
+            await self._waiter.xread(dict(streams), count=1, block=max(1, int(timeout_secs * 1000)))
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    async def _whole(self, call: Awaitable[Any]) -> Any:
+        task = asyncio.ensure_future(call)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            async with asyncio.timeout(self._timeout_secs):
+                return await asyncio.shield(task)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Looked at: what nobody waits for any more is no news.
+            task.exception()
+
+    def _translated(self, error: BaseException) -> CommandQueueError:
+        verdict = redis_verdict(self._url, error, self._timeout_secs)
+        return (
+            QueueRefused(verdict.sentence)
+            if verdict.kind is Kind.REFUSED
+            else QueueUnreachable(verdict.sentence)
+        )
+
+    async def close(self) -> None:
+        """Close the connections. Never raises."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
+        for client in (self._client, self._waiter):
+            if client is not None:
+                with contextlib.suppress(*DRIVER_ERRORS, TimeoutError):
+                    async with asyncio.timeout(_CLOSE_SECS):
+                        await client.aclose()
+        self._client = self._waiter = None
+
+
+def _script(name: str) -> tuple[str, str]:
+    folder = files("publisher.adapters.redis_commands").joinpath("lua")
+    parts = (
+        prelude(),
+        *(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("fence", name)),
+    )
+    text = "".join(parts)
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_SCRIPTS: Final = {
+    name: _script(name) for name in ("take", "renew", "release", "claim", "orphans", "sending", "finish")
+}

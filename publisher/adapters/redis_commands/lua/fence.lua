@@ -1,0 +1,45 @@
+-- Stands between the prelude and each script of the collector: who may send, and which server this is.
+
+-- A tenure is `epoch:owner`: whoever claimed a command stands in it by that, and nobody else may send it.
+
+-- Which run of which server, holding which data: another after a restart, a failover or a full resync.
+local function identity()
+  local server, replication = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication')
+  if type(server) ~= 'string' or type(replication) ~= 'string' then
+    return 'unnamed' -- no INFO here (an embedded server, or no right to it): the fence's counters must do
+  end
+  local run, data = string.match(server, 'run_id:(%w+)'), string.match(replication, 'master_replid:(%w+)')
+  return (run or '') .. ':' .. (data or '')
+end
+
+-- An answer that refuses, unless this is still the tenure and the server that the caller means.
+local function refuse(fence, tenure, known_identity)
+  local kept = redis.call('HMGET', fence, 'tenure', 'owner')
+  if kept[1] ~= tenure then
+    return { 'fenced', kept[2] or '' }
+  end
+  if identity() ~= known_identity then
+    return { 'other_server' }
+  end
+  return nil
+end
+
+-- Counts the collector's own writes: fewer than it remembers means that the data went back in time.
+local function count_write(fence)
+  return redis.call('HINCRBY', fence, 'writes', 1)
+end
+
+local WANTED = { 'state', 'body', 'at', 'ttl', 'signature', 'queued', 'expires', 'owner', 'cancel', 'entry', 'client', 'action' }
+
+-- One command as the collector reads it; an oversize body stays where it is.
+local function described(command, id, largest)
+  local found = redis.call('HMGET', command, unpack(WANTED))
+  if found[2] and #found[2] > largest then
+    found[2] = ''
+  end
+  local answer = { id }
+  for index = 1, #WANTED do
+    answer[index + 1] = found[index] or ''
+  end
+  return answer
+end

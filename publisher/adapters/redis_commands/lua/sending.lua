@@ -1,0 +1,33 @@
+-- The last look before the first byte goes to the PBX: is each still ours, in time and wanted?
+-- KEYS: the fence, the news
+-- ARGV: tenure, identity, owner, the prefix of keys, then the ids
+-- Answers {'ok', now, writes, {verdict, ms left}, …} or what `refuse` answers; a verdict is "send", "expired",
+--   "cancelled" or "not_ours". Asked again after a lost answer it says the same.
+local fence, replies = KEYS[1], KEYS[2]
+local tenure, owner, prefix = ARGV[1], ARGV[3], ARGV[4]
+
+local refused = refuse(fence, tenure, ARGV[2])
+if refused then
+  return refused
+end
+local now = now_ms()
+local answer = { 'ok', text(now), text(count_write(fence)) }
+for index = 5, #ARGV do
+  local id = ARGV[index]
+  local command = prefix .. 'command:' .. id
+  local known = redis.call('HMGET', command, 'state', 'tenure', 'expires', 'cancel')
+  local state, left = known[1], tonumber(known[3] or '0') - now
+  local verdict = 'send'
+  if known[2] ~= tenure or not (state == 'claimed' or state == 'sending') then
+    verdict = 'not_ours'
+  elseif left <= 0 then
+    verdict = 'expired'
+  elseif known[4] and state == 'claimed' then
+    verdict = 'cancelled'
+  elseif state == 'claimed' then
+    redis.call('HSET', command, 'state', 'sending', 'sending', text(now), 'owner', owner)
+    tell(replies, id, 'sending', 'sending', '')
+  end
+  answer[#answer + 1] = { verdict, text(left) }
+end
+return answer

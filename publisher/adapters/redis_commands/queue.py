@@ -1,0 +1,226 @@
+"""The command queue of one PBX on Redis (or on the embedded server that speaks the same).
+
+The scripts in `lua/` do each step as one. What they answer is turned into the types of
+`publisher.commanding.entries` here, and here it is judged whether the server still holds what we left.
+
+When the data may be trusted (`Tenure.trusted`): the fence as it was before this turn against our memory.
+
+    nothing there, and we remember nothing        a new queue: trusted
+    nothing there, though we had a tenure         the data is gone: not trusted
+    the same server without a restart             trusted, unless our own writes are missing
+    another server or a restart                   trusted only if the fence is our own last one with all our
+                                                  writes, and we were away for less than a lease, so that
+                                                  nobody else can have had a turn that is forgotten now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from publisher.adapters.redis_commands.driver import RedisLink
+from publisher.commanding.entries import (
+    Claim,
+    FinalReply,
+    Memory,
+    QueuedCommand,
+    Tenure,
+    Verdict,
+)
+from publisher.errors import QueueFenced, QueueHeld
+from schemas.command import MAX_BODY_BYTES
+from schemas.command_queue import CommandKeys
+
+_PAGE: Final = 200
+_NEWS_KEPT: Final = 5000
+# Two servers' clocks may differ by this much.
+_CLOCK_MARGIN_MS: Final = 2_000
+_START: Final = "0-0"
+
+
+@dataclass(slots=True, frozen=True)
+class QueueSettings:
+    """`lease_ms`: how long a turn lasts without news from us. `keep_ms`: how long replies are kept."""
+
+    lease_ms: int = 15_000
+    keep_ms: int = 24 * 3600 * 1000
+    max_depth: int = 10_000
+
+
+class RedisCommandQueue:
+    """Implements `publisher.command_ports.CommandQueue`. `owner` is the command journal's name."""
+
+    def __init__(self, link: RedisLink, pbx: str, owner: str, settings: QueueSettings) -> None:
+        self._link = link
+        self._keys = CommandKeys(pbx)
+        self._owner = owner
+        self._settings = settings
+        self._tenure = ""
+        self._memory = Memory()
+        self._seen = [_START, _START, _START]
+
+    async def take(self, memory: Memory) -> Tenure:
+        keys, settings = self._keys, self._settings
+        answer = await self._link.run(
+            "take",
+            (keys.fence, keys.interactive, keys.bulk),
+            (self._owner, settings.lease_ms, memory.epoch, settings.max_depth),
+        )
+        words = [_text(word) for word in answer]
+        if words[0] == "held":
+            left = _number(words[2]) / 1000
+            raise QueueHeld(f"another collector ({words[1][:8]}) has the turn for {left:.0f} s more", left)
+        epoch, now_ms, identity = _number(words[1]), _number(words[2]), words[3]
+        before = _Before(words[4], words[5], words[6], _number(words[7]))
+        why_not = self._doubt(memory, identity, before, now_ms)
+        self._tenure = f"{epoch}:{self._owner}"
+        self._memory = Memory(epoch, identity, before.writes + 1, now_ms, exact=True)
+        self._seen = [_START, _START, _START]
+        return Tenure(
+            epoch=epoch,
+            identity=identity,
+            now_ms=now_ms,
+            trusted=not why_not,
+            watermarks=(words[8], words[9]),
+            why_not=why_not,
+        )
+
+    def _doubt(self, memory: Memory, identity: str, before: _Before, now_ms: int) -> str:
+        """Why the data must not be trusted; empty if it may."""
+        if not before.epoch:
+            return "its data is gone" if memory.epoch else ""
+        ours = before.owner == self._owner
+        if ours and (before.writes < memory.writes or _number(before.epoch) < memory.epoch):
+            return "its data has gone back in time"
+        if before.identity == identity:
+            return ""
+        away_ms = now_ms - memory.seen_ms
+        same = ours and memory.exact and _number(before.epoch) == memory.epoch
+        if same and -_CLOCK_MARGIN_MS < away_ms < self._settings.lease_ms - _CLOCK_MARGIN_MS:
+            return ""
+        return "it was restarted or replaced, and what it forgot cannot be told"
+
+    @property
+    def memory(self) -> Memory:
+        """What to remember of this tenure."""
+        return self._memory
+
+    async def renew(self) -> tuple[Memory, int]:
+        answer = await self._fenced("renew", (self._keys.active,), (self._settings.lease_ms,))
+        return self._memory, _number(answer[3])
+
+    async def release(self) -> None:
+        await self._link.run("release", (self._keys.fence,), (self._tenure,))
+
+    async def wait(self, timeout_secs: float) -> None:
+        keys = self._keys
+        streams = dict(zip((keys.interactive, keys.bulk, keys.cancels), self._seen, strict=True))
+        await self._link.wait(streams, timeout_secs)
+
+    async def claim(self, most: int) -> Claim:
+        keys = self._keys
+        answer = await self._fenced(
+            "claim",
+            (keys.interactive, keys.bulk, keys.active, keys.cancels),
+            (self._owner, most, keys.prefix, MAX_BODY_BYTES),
+        )
+        return Claim(
+            now_ms=_number(answer[1]),
+            cancelled=tuple(_text(id) for id in answer[3]),
+            commands=tuple(_queued(words) for words in answer[4]),
+        )
+
+    async def orphans(self) -> list[QueuedCommand]:
+        found: list[QueuedCommand] = []
+        first = 0
+        while True:
+            answer = await self._fenced(
+                "orphans", (self._keys.active,), (self._keys.prefix, MAX_BODY_BYTES, first, _PAGE)
+            )
+            found += [_queued(words) for words in answer[5]]
+            if _number(answer[3]) < _PAGE:
+                return found
+            first += _number(answer[4])
+
+    async def mark_sending(self, ids: Sequence[str]) -> list[Verdict]:
+        answer = await self._fenced("sending", (self._keys.replies,), (self._owner, self._keys.prefix, *ids))
+        return [Verdict(_text(word), _number(left)) for word, left in answer[3:]]
+
+    async def finish(self, finals: Sequence[FinalReply]) -> list[str]:
+        keys = self._keys
+        words: list[str | bytes | int] = [self._tenure, keys.prefix, self._settings.keep_ms]
+        for final in finals:
+            words += [final.id, str(final.state), final.reply, final.body]
+        answer = await self._link.run("finish", (keys.fence, keys.active, keys.replies), words)
+        self._remember(_number(answer[1]))
+        return [_text(verdict) for verdict in answer[2:]]
+
+    async def tell(self, id: str, state: str, step: str, more: str = "") -> None:
+        await self._link.add(
+            self._keys.replies, {"id": id, "state": state, "step": step, "more": more}, _NEWS_KEPT
+        )
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def _fenced(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+        """Run a script that is only for whoever has the turn. Raises `QueueFenced`."""
+        words = (self._tenure, self._memory.identity, *args)
+        answer = await self._link.run(name, (self._keys.fence, *keys), words)
+        verdict = _text(answer[0])
+        if verdict == "fenced":
+            raise QueueFenced(f"another turn has begun ({_text(answer[1])[:8] or 'the queue is empty'})")
+        if verdict == "other_server":
+            raise QueueFenced("the queue's server was restarted or replaced")
+        self._remember(_number(answer[2]), _number(answer[1]))
+        return answer
+
+    def _remember(self, writes: int, now_ms: int = 0) -> None:
+        known = self._memory
+        self._memory = Memory(
+            known.epoch,
+            known.identity,
+            max(known.writes, writes),
+            max(known.seen_ms, now_ms),
+            exact=True,
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class _Before:
+    """The fence as it was before our turn; empty where there was none."""
+
+    epoch: str
+    owner: str
+    identity: str
+    writes: int
+
+
+def _queued(words: Sequence[bytes]) -> QueuedCommand:
+    state, body, at, ttl, signature, queued, expires, owner, cancel, entry, client, action = words[1:13]
+    return QueuedCommand(
+        id=_text(words[0]),
+        state=_text(state),
+        body=bytes(body),
+        at_ms=_number(at),
+        ttl_ms=_number(ttl),
+        signature=_text(signature),
+        queued_ms=_number(queued),
+        expires_ms=_number(expires),
+        owner=_text(owner),
+        cancelled=bool(cancel),
+        entry=_text(entry),
+        client=_text(client),
+        action=_text(action),
+    )
+
+
+def _text(word: bytes | str) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+
+
+def _number(word: bytes | str | int) -> int:
+    """A whole number; 0 for what is none, because anybody may write into the queue's hashes."""
+    text = _text(word) if isinstance(word, bytes) else str(word)
+    return int(text) if len(text) <= 18 and text.isascii() and text.lstrip("-").isdigit() else 0

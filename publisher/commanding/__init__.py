@@ -1,0 +1,1 @@
+"""What may be commanded, in which order, and what became of it: the rules of the command queue. Pure."""
