@@ -3,7 +3,14 @@
 ConsumerError
 ├── BusUnreachable      no connection to the bus
 ├── BusRefused          connected, but not allowed
-└── BusLost             the subscription ended; unsettled deliveries come again
+├── BusLost             the subscription ended; unsettled deliveries come again
+├── QueueUnreachable    no connection to the command queue, or no answer; what was queued is unknown
+├── QueueRefused        connected to it, but not allowed
+├── QueueFull           the PBX's queue takes no more now; nothing was queued
+├── IdInUse             the id stands for another command; nothing was queued
+└── NoReplyYet          a command's reply did not come in the time that the caller gave it
+
+A command that breaks the contract is `schemas.errors.CommandError`, which names the field.
 """
 
 
@@ -21,3 +28,23 @@ class BusRefused(ConsumerError):
 
 class BusLost(ConsumerError):
     """The subscription ended; what was not settled will be delivered again."""
+
+
+class QueueUnreachable(ConsumerError):
+    """The command queue gave no connection or no answer. The same id may be sent again."""
+
+
+class QueueRefused(ConsumerError):
+    """The command queue's server refused the login, a right or the work."""
+
+
+class QueueFull(ConsumerError):
+    """The PBX's queue takes no more commands now."""
+
+
+class IdInUse(ConsumerError):
+    """The id was used before, for another command."""
+
+
+class NoReplyYet(ConsumerError):
+    """The reply did not come in time. The command may still be executed, and its reply asked for again."""

@@ -153,3 +153,56 @@ class MessagesUnroutable(Report):
     """Messages that no queue took since the last such report, not even the one for unrouted ones."""
 
     count: int
+
+
+@dataclass(slots=True, frozen=True)
+class CommandsReady(Report):
+    """The command queue is served from here; `waiting` commands were taken over from before."""
+
+    epoch: int
+    waiting: int
+
+
+@dataclass(slots=True, frozen=True)
+class CommandsDown(Report):
+    """The command queue cannot be served: nothing is sent meanwhile. The next try is in `retry_secs`."""
+
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class CommandsRefusal(Report):
+    """The queue's server says no (login, rights, memory): an operator must act."""
+
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class CommandsElsewhere(Report):
+    """Another collector has the turn to send this PBX's commands; this one stands by."""
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class CommandsFrozen(Report):
+    """The queue's data cannot be trusted: older commands are answered `unknown` and never sent."""
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class CommandJournalAlarm(Report):
+    """The command journal or the audit takes nothing: nothing is sent; an empty text says that it is over."""
+
+    alarm: str
+
+
+@dataclass(slots=True, frozen=True)
+class CommandAnsweredTwice(Report):
+    """A command has another final reply in the queue than the one given here; that one stays."""
+
+    id: str
+    state: str

@@ -24,6 +24,12 @@ from publisher.reports import (
     BusBlocked,
     BusDown,
     BusRefusal,
+    CommandAnsweredTwice,
+    CommandJournalAlarm,
+    CommandsDown,
+    CommandsElsewhere,
+    CommandsFrozen,
+    CommandsRefusal,
     EventsNotOn,
     FilterNotSet,
     GapAnnounced,
@@ -48,8 +54,9 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 _WARNINGS: Final = (
     *(PbxDown, GapAnnounced, ResyncIncomplete, FilterNotSet, MalformedSeen),
     *(BusDown, MessagesRefused, MessagesUnroutable),
+    *(CommandsDown, CommandsElsewhere, CommandsFrozen, CommandAnsweredTwice),
 )
-_ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal)
+_ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal, CommandsRefusal)
 
 
 def one_line(text: str) -> str:
@@ -120,7 +127,9 @@ class LogReporter:
 
 def level_of(report: Report) -> str:
     """How loud a report is."""
-    if isinstance(report, _ERRORS) or (isinstance(report, JournalAlarm) and report.alarm):
+    if isinstance(report, _ERRORS):
+        return "error"
+    if isinstance(report, JournalAlarm | CommandJournalAlarm) and report.alarm:
         return "error"
     if isinstance(report, BusBlocked):
         return "warning" if report.reason else "info"
@@ -134,7 +143,7 @@ def level_of(report: Report) -> str:
 def _kind_of_repeat(report: Report) -> str:
     """What must be the same for two reports to be repeats: trouble, and that it is over, are not."""
     match report:
-        case JournalAlarm():
+        case JournalAlarm() | CommandJournalAlarm():
             return report.alarm
         case BusBlocked():
             return report.reason

@@ -33,6 +33,7 @@ class QueuedCommand:
     owner: str = ""
     cancelled: bool = False
     entry: str = ""
+    bulk: bool = False
     client: str = ""
     action: str = ""
 
@@ -77,6 +78,10 @@ class Tenure:
     trusted: bool = True
     watermarks: tuple[str, str] = ("0-0", "0-0")
     why_not: str = ""
+
+    def is_older(self, queued: QueuedCommand) -> bool:
+        """Whether a command was in its stream already when this turn began."""
+        return _place(queued.entry) <= _place(self.watermarks[queued.bulk])
 
 
 @dataclass(slots=True, frozen=True)
@@ -124,3 +129,9 @@ class JournalledCommand:
     @property
     def is_final(self) -> bool:
         return bool(self.state)
+
+
+def _place(entry: str) -> tuple[int, int]:
+    """A stream's entry as numbers to compare."""
+    ms, _, number = entry.partition("-")
+    return (int(ms) if ms.isdecimal() else 0), (int(number) if number.isdecimal() else 0)

@@ -9,24 +9,24 @@ Bound: each client has at most its own number of waiting commands; `add` says no
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from schemas.command import Command, Priority
 
 
 @dataclass(slots=True)
 class WaitingCommand:
-    """One of them. `expires_ms` is by Redis's clock; `ami_action` and `headers` are what will be sent."""
+    """One of them. `expires_ms` is by Redis's clock; `fields` are the command's as the policy made them;
+    `ring_ms` is 0 for what is no call; `taken_at` is monotonic."""
 
     command: Command
     body: bytes
     expires_ms: int
-    ami_action: str
-    headers: list[tuple[str, str]]
+    fields: dict[str, Any]
     ring_ms: int = 0
-    list_end: str = ""
+    taken_at: float = 0.0
 
     @property
     def id(self) -> str:
@@ -77,16 +77,25 @@ class Waiting:
         self._of_client[client] = self._of_client.get(client, 0) + 1
         return True
 
-    def take(self, most: int, most_calls: int) -> list[WaitingCommand]:
-        """The next ones to send, at most so many and at most so many calls; they wait no longer."""
+    def take(self, most: int, most_calls: int, most_others: int) -> list[WaitingCommand]:
+        """The next ones to send, at most so many of each kind and in all; they wait no longer."""
         taken: list[WaitingCommand] = []
+        rooms = {True: most_calls, False: most_others}
         for priority, calls in _ORDER:
-            room = min(most - len(taken), most_calls) if calls else most - len(taken)
             before = len(taken)
-            self._take_from(self._lanes[priority, calls], room, taken)
-            if calls:
-                most_calls -= len(taken) - before
+            self._take_from(self._lanes[priority, calls], min(most - before, rooms[calls]), taken)
+            rooms[calls] -= len(taken) - before
         return taken
+
+    def put_back(self, taken: Iterable[WaitingCommand]) -> None:
+        """What was taken and could not be sent goes first again."""
+        for waiting in reversed(list(taken)):
+            lane = self._lanes[waiting.command.priority, waiting.is_call]
+            client = waiting.command.client
+            lane.setdefault(client, deque()).appendleft(waiting)
+            lane.move_to_end(client, last=False)
+            self._by_id[waiting.id] = waiting
+            self._of_client[client] = self._of_client.get(client, 0) + 1
 
     def _take_from(
         self, lane: OrderedDict[str, deque[WaitingCommand]], room: int, taken: list[WaitingCommand]

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field
 
 from publisher.configuration.quantities import Seconds, Whole
-from publisher.configuration.secrets import (
-    SecretUrl,
-    checked_env,
-    checked_file,
-    read_secret_env,
-    read_secret_file,
-    refused,
-)
+from publisher.configuration.secrets import SecretUrl, refused
 from publisher.configuration.section import EMBEDDED as EMBEDDED
-from publisher.configuration.section import Section, TlsSettings
-from publisher.errors import ConfigurationError
+from publisher.configuration.section import TlsSettings
+from publisher.configuration.url_holder import UrlHolder
 from schemas.message import JSON, MSGPACK
 
 
-class BusSettings(Section):
+class BusSettings(UrlHolder):
     """Where the events go."""
 
     url: SecretUrl = Field(
@@ -60,52 +51,14 @@ class BusSettings(Section):
         default=10.0, ge=0.1, le=300, description="How long to wait for the broker."
     )
 
-    @field_validator("url")
     @classmethod
-    def _known_scheme(cls, url: SecretUrl) -> SecretUrl:
-        return check_bus_url(url)
-
-    @field_validator("url_file")
-    @classmethod
-    def _usable_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return checked_file(path, info)
-
-    @field_validator("url_env")
-    @classmethod
-    def _set_variable(cls, name: str | None, info: ValidationInfo) -> str | None:
-        return checked_env(name, info)
-
-    @model_validator(mode="after")
-    def _one_url(self) -> BusSettings:
-        given = [key for key in ("url", "url_file", "url_env") if key in self.model_fields_set]
-        given = [key for key in given if getattr(self, key) is not None]
-        if len(given) > 1:
-            raise refused(f"needs one of url, url_file, url_env; found {' and '.join(given)}")
-        return self
-
-    def read_url(self, environ: Mapping[str, str] = os.environ) -> SecretUrl:
-        """The URL as it is now. Raises `ConfigurationError`."""
-        if self.url_file is None and self.url_env is None:
-            return self.url
-        if self.url_file is not None:
-            origin, text = str(self.url_file), read_secret_file(self.url_file)
-        else:
-            assert self.url_env is not None
-            origin, text = self.url_env, read_secret_env(self.url_env, environ)
-        try:
-            return check_bus_url(SecretUrl(text))
-        except ValueError as error:
-            raise ConfigurationError(f"{origin}: {error}") from None
+    def check_url(cls, url: SecretUrl) -> SecretUrl:
+        text = url.reveal()
+        if text == EMBEDDED or re.match(r"amqps?://[^/?#\s]", text):
+            return url
+        raise refused("is no bus; allowed: embedded, amqp://user:password@host:port/vhost, amqps://…")
 
     @property
     def media_type(self) -> str:
         """The content type of the messages."""
         return MSGPACK if self.content_type == "msgpack" else JSON
-
-
-def check_bus_url(url: SecretUrl) -> SecretUrl:
-    """The URL if its scheme is one that a bus is made for."""
-    text = url.reveal()
-    if text == EMBEDDED or re.match(r"amqps?://[^/?#\s]", text):
-        return url
-    raise refused("is no bus; allowed: embedded, amqp://user:password@host:port/vhost, amqps://…")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.policy import ClientSettings
 from publisher.configuration.quantities import format_size
 from publisher.configuration.secrets import SecretText, SecretUrl
 from publisher.configuration.section import TlsSettings
@@ -28,8 +29,15 @@ _HEAD: Final = """\
 """
 # What a first configuration sets; everything else stays commented out.
 _SHOWN: Final = {("pbx", "name"), ("pbx", "host"), ("pbx", "username"), ("pbx", "secret_file")}
-SIZES: Final = frozenset({"keep_bytes", "memory_limit"})
-ARRAYS: Final[dict[str, type[BaseModel]]] = {"pbx": PbxSettings, "binding": BindingSettings}
+SIZES: Final = frozenset({"keep_bytes", "memory_limit", "audit_bytes"})
+_CHOICES: Final = frozenset({"binding", "policy.client"})
+ARRAYS: Final[dict[str, type[BaseModel]]] = {
+    "pbx": PbxSettings,
+    "policy.client": ClientSettings,
+    "binding": BindingSettings,
+}
+# Keys that are arrays of tables with a section of their own.
+_TABLES: Final = frozenset(name.rpartition(".")[2] for name in ARRAYS)
 
 
 def example_text() -> str:
@@ -44,6 +52,20 @@ def sections() -> Iterator[tuple[str, type[BaseModel]]]:
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         yield section, model
+        for key in model.model_fields:
+            if inner := ARRAYS.get(f"{section}.{key}"):
+                yield f"{section}.{key}", inner
+
+
+def own_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of a table, without those that are tables of their own."""
+    return {key: field for key, field in model.model_fields.items() if not _is_table(key, field)}
+
+
+def _is_table(key: str, field: FieldInfo) -> bool:
+    return key in _TABLES and any(
+        isinstance(one, type) and issubclass(one, BaseModel) for one in get_args(field.annotation)
+    )
 
 
 def write_example(path: Path = EXAMPLE_FILE) -> None:
@@ -53,9 +75,9 @@ def write_example(path: Path = EXAMPLE_FILE) -> None:
 def _section(section: str, model: type[BaseModel]) -> str:
     header = f"[[{section}]]" if section in ARRAYS else f"[{section}]"
     about = (model.__doc__ or "").splitlines()[0]
-    # A binding is somebody's choice: none is made by the example.
-    lines = [f"# {about}", f"# {header}" if section == "binding" else header]
-    for key, field in model.model_fields.items():
+    # A binding and a client are somebody's choice: none is made by the example.
+    lines = [f"# {about}", f"# {header}" if section in _CHOICES else header]
+    for key, field in own_fields(model).items():
         lines += _comment(field.description or "")
         setting = f"{key} = {_value(key, field)}"
         lines.append(setting if (section, key) in _SHOWN else f"# {setting}")

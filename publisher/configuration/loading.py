@@ -28,6 +28,9 @@ MAX_FILE_BYTES: Final = 4 << 20
 _POSITION: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)\Z")
 # Pydantic names the branch of a union in an error's location; the file knows nothing of it.
 _BRANCHES: Final = {"bool", "TlsSettings"}
+# Arrays of tables whose names must differ, each with the name of one that has none.
+_NAMED: Final[dict[KeyPath, str | None]] = {("pbx",): "main", ("policy", "client"): None, ("binding",): None}
+_SECRETS: Final[tuple[KeyPath, ...]] = (("pbx",), ("policy", "client"))
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -64,7 +67,8 @@ def parse(
         errors += _sentences(place, error)
     if world_readable:
         errors += _exposed(place, data)
-    errors += _duplicates(place, data, "pbx", "main") + _duplicates(place, data, "binding", None)
+    for tables, default in _NAMED.items():
+        errors += _duplicates(place, data, tables, default)
     if errors or settings is None:
         # Chained to nothing: the validation error holds what was written.
         raise ConfigurationError("\n".join(sentence for _, sentence in sorted(errors)))
@@ -222,11 +226,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _exposed(place: _Place, data: dict[str, Any]) -> list[tuple[int, str]]:
     """Secrets that stand in a file which every user of the machine can read."""
-    pbxs = data.get("pbx")
     paths: list[KeyPath] = []
-    for index, table in enumerate(pbxs if isinstance(pbxs, list) else []):
-        if isinstance(table, dict) and "secret" in table:
-            paths.append(("pbx", index, "secret"))
+    for tables in _SECRETS:
+        for index, table in enumerate(_tables(data, tables)):
+            if isinstance(table, dict) and "secret" in table:
+                paths.append((*tables, index, "secret"))
     for section in ("bus", "commands"):
         table = data.get(section)
         url = table.get("url") if isinstance(table, dict) else None
@@ -240,17 +244,24 @@ def _exposed(place: _Place, data: dict[str, Any]) -> list[tuple[int, str]]:
     ]
 
 
+def _tables(data: dict[str, Any], path: KeyPath) -> list[Any]:
+    """An array of tables of the file; empty where there is none."""
+    found: Any = data
+    for part in path:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, list) else []
+
+
 def _duplicates(
-    place: _Place, data: dict[str, Any], section: str, default: str | None
+    place: _Place, data: dict[str, Any], tables: KeyPath, default: str | None
 ) -> list[tuple[int, str]]:
-    tables = data.get(section)
     errors: list[tuple[int, str]] = []
     seen: dict[str, KeyPath] = {}
-    for index, table in enumerate(tables if isinstance(tables, list) else []):
+    for index, table in enumerate(_tables(data, tables)):
         name = table.get("name", default) if isinstance(table, dict) else None
         if not isinstance(name, str):
             continue
-        path: KeyPath = (section, index, "name")
+        path: KeyPath = (*tables, index, "name")
         if name in seen:
             first = place.name(seen[name])
             sentence = f"{dotted(path)}: is the same name as in {first}; names must differ"

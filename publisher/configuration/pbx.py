@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from publisher.configuration.quantities import Seconds, Whole
-from publisher.configuration.secrets import (
-    SecretText,
-    checked_env,
-    checked_file,
-    read_secret_env,
-    read_secret_file,
-    refused,
-)
-from publisher.configuration.section import Line, Section, TlsSettings
+from publisher.configuration.secret_holder import SecretHolder
+from publisher.configuration.secrets import SecretText, refused
+from publisher.configuration.section import Line, TlsSettings
 
 AMI_PORT: Final = 5038
 AMI_TLS_PORT: Final = 5039
@@ -30,7 +22,7 @@ EventName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
 Host = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+$", max_length=253)]
 
 
-class PbxSettings(Section):
+class PbxSettings(SecretHolder):
     """One PBX: where it is, who we are there, and what of its events we take."""
 
     name: str = Field(
@@ -119,42 +111,6 @@ class PbxSettings(Section):
         if encoded != b"Event: \r\n":
             raise refused(f'"{name}" does not keep ASCII as it is; allowed: utf-8, cp1251, koi8-r, …')
         return codecs.lookup(name).name
-
-    @field_validator("secret_file")
-    @classmethod
-    def _usable_file(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return checked_file(path, info)
-
-    @field_validator("secret_env")
-    @classmethod
-    def _set_variable(cls, name: str | None, info: ValidationInfo) -> str | None:
-        return checked_env(name, info)
-
-    @field_validator("secret")
-    @classmethod
-    def _one_line(cls, secret: SecretText | None) -> SecretText | None:
-        if secret is not None and not secret.reveal():
-            raise refused("is empty")
-        if secret is not None and any(ord(character) < 0x20 for character in secret.reveal()):
-            raise refused("must be a single line without control characters")
-        return secret
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> PbxSettings:
-        given = [key for key in ("secret_file", "secret_env", "secret") if getattr(self, key) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise refused(f"needs exactly one of secret_file, secret_env, secret; found {found}")
-        return self
-
-    def read_secret(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The secret as it is now. Raises `ConfigurationError` if its file or variable has gone."""
-        if self.secret is not None:
-            return self.secret.reveal()
-        if self.secret_file is not None:
-            return read_secret_file(self.secret_file)
-        assert self.secret_env is not None
-        return read_secret_env(self.secret_env, environ)
 
     @property
     def tls_settings(self) -> TlsSettings | None:

@@ -6,17 +6,18 @@ Unknown keys are errors. Nothing here opens a connection.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from publisher.configuration.bus import BusSettings
+from publisher.configuration.commands import CommandsSettings
 from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.policy import PolicySettings
 from publisher.configuration.quantities import ByteSize, Seconds
-from publisher.configuration.secrets import SecretUrl, refused, resolve
-from publisher.configuration.section import EMBEDDED, Section
+from publisher.configuration.secrets import resolve
+from publisher.configuration.section import Section
 
 
 class JournalSettings(Section):
@@ -48,25 +49,6 @@ class JournalSettings(Section):
     @classmethod
     def _resolved(cls, path: Path, info: ValidationInfo) -> Path:
         return resolve(path, info)
-
-
-class CommandsSettings(Section):
-    """The command queue."""
-
-    url: SecretUrl = Field(default=SecretUrl(EMBEDDED), description="embedded, or redis://…, rediss://…")
-
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: SecretUrl) -> SecretUrl:
-        if url.reveal() != EMBEDDED and not re.match(r"rediss?://[^/?#\s]", url.reveal()):
-            raise refused(
-                "is no command queue; allowed: embedded, redis://user:password@host:port/db, rediss://…"
-            )
-        return url
-
-
-class PolicySettings(Section):
-    """Who may command what; nothing is allowed by default."""
 
 
 class GatewaySettings(Section):

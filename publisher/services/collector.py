@@ -9,7 +9,7 @@ log and may get the address banned.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +25,8 @@ from publisher.services.link import Link
 from publisher.services.link_end import LinkEnd, Phase
 from publisher.services.recorder import Recorder
 from publisher.services.supervisor import CallbackFaults
+
+OnEvent = Callable[[str, Mapping[str, str | list[str]]], None]
 
 _TICK_SECS: Final = 0.25
 _SAVE_EVERY_SECS: Final = 1.0
@@ -68,6 +70,8 @@ class Collector:
         self._faults = CallbackFaults(self._changed.set)
         self.reconnects = 0
         self._ami_version = ""
+        self._was_up = False
+        self._on_link_changed: Callable[[], None] = lambda: None
         self.recorder = Recorder(
             journal,
             encoding=settings.encoding,
@@ -83,6 +87,15 @@ class Collector:
     @property
     def up(self) -> bool:
         return self._link is not None and self._link.phase is Phase.LIVE
+
+    def on_watched(self, event: OnEvent, link_changed: Callable[[], None]) -> None:
+        """Who hears of watched events, and of connections that come and go; neither may raise."""
+        self.recorder.on_watched = event
+        self._on_link_changed = link_changed
+
+    def watch_events(self, names: frozenset[str]) -> None:
+        """The names of the events to watch from now on."""
+        self.recorder.watched = names
 
     @property
     def ami_version(self) -> str:
@@ -157,6 +170,7 @@ class Collector:
             await self._live_with(link, stream.pause_reading, stream.resume_reading)
         finally:
             link.stop("the collector stops")
+            self._tell_link(link)
             self._link = None
         assert link.end is not None
         return link.end
@@ -177,12 +191,18 @@ class Collector:
             self._changed.clear()
             self._faults.raise_first()
             link.tick()
-            self._ami_version = link.ami_version or self._ami_version
+            self._tell_link(link)
             now = self._clock.monotonic()
             if now - saved_at >= _SAVE_EVERY_SECS:
                 saved_at = now
                 self.recorder.save()
             self._watch_journal()
+
+    def _tell_link(self, link: Link) -> None:
+        self._ami_version = link.ami_version or self._ami_version
+        if self.up != self._was_up:
+            self._was_up = self.up
+            self._on_link_changed()
 
     def _watch_journal(self) -> None:
         alarm = self._journal.state.alarm

@@ -15,16 +15,16 @@ from pydantic.fields import FieldInfo
 
 from publisher import reports
 from publisher.adapters.log import level_of
-from publisher.configuration.example import ARRAYS, SIZES, sections, toml
+from publisher.configuration.example import ARRAYS, SIZES, own_fields, sections, toml
 from publisher.configuration.quantities import format_size
 from publisher.configuration.section import TlsSettings
-from publisher.reports import BusBlocked, JournalAlarm, Report
+from publisher.reports import BusBlocked, CommandJournalAlarm, JournalAlarm, Report
 
 ROOT: Final = Path(__file__).parents[2]
 SETTINGS_PAGE: Final = ROOT / "deploy/docs/settings.md"
 LOG_PAGE: Final = ROOT / "deploy/docs/log-events.md"
 
-_NOT_USED_YET: Final = frozenset({"commands", "policy", "gateway", "binding"})
+_NOT_USED_YET: Final = frozenset({"gateway", "binding"})
 
 _SETTINGS_HEAD: Final = """\
 # Settings
@@ -73,7 +73,7 @@ def _table(model: type[BaseModel]) -> str:
     if not model.model_fields:
         return ""
     lines = ["", "| key | default | meaning |", "|---|---|---|"]
-    for key, field in model.model_fields.items():
+    for key, field in own_fields(model).items():
         meaning = f"{field.description}{_bounds(field)}".replace("|", "\\|").replace("<", "&lt;")
         lines.append(f"| `{key}` | {_default(key, field)} | {meaning} |")
     return "\n".join(lines) + "\n"
@@ -128,7 +128,7 @@ def log_page() -> str:
 def _level(kind: type[Report]) -> str:
     values: dict[str, Any] = {field.name: "" for field in dataclasses.fields(kind)}
     quiet = level_of(kind(**values))
-    if kind in (JournalAlarm, BusBlocked):
+    if kind in (JournalAlarm, CommandJournalAlarm, BusBlocked):
         return f"{level_of(kind('', 'full'))}, {quiet} when over"  # type: ignore[call-arg]
     return quiet
 

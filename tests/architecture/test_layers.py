@@ -17,6 +17,7 @@ LAYERS: dict[str, int] = {
     "publisher.ami": 1,
     "publisher": 2,
     "publisher.ports": 3,
+    "publisher.command_ports": 3,
     "publisher.simulator": 4,
     "publisher.services": 4,
     "publisher.adapters": 4,
@@ -25,6 +26,7 @@ LAYERS: dict[str, int] = {
     "consumers": 1,
     "consumers.ports": 2,
     "consumers.adapters": 3,
+    "consumers.commands": 4,
 }
 
 DRIVERS = {

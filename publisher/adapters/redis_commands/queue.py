@@ -149,7 +149,7 @@ class RedisCommandQueue:
 
     async def finish(self, finals: Sequence[FinalReply]) -> list[str]:
         keys = self._keys
-        words: list[str | bytes | int] = [self._tenure, keys.prefix, self._settings.keep_ms]
+        words: list[str | bytes | int] = [self._tenure, self._owner, keys.prefix, self._settings.keep_ms]
         for final in finals:
             words += [final.id, str(final.state), final.reply, final.body]
         answer = await self._link.run("finish", (keys.fence, keys.active, keys.replies), words)
@@ -198,7 +198,9 @@ class _Before:
 
 
 def _queued(words: Sequence[bytes]) -> QueuedCommand:
-    state, body, at, ttl, signature, queued, expires, owner, cancel, entry, client, action = words[1:13]
+    state, body, at, ttl, signature, queued, expires, owner, cancel, entry, priority, client, action = words[
+        1:
+    ]
     return QueuedCommand(
         id=_text(words[0]),
         state=_text(state),
@@ -211,6 +213,7 @@ def _queued(words: Sequence[bytes]) -> QueuedCommand:
         owner=_text(owner),
         cancelled=bool(cancel),
         entry=_text(entry),
+        bulk=priority == b"bulk",
         client=_text(client),
         action=_text(action),
     )

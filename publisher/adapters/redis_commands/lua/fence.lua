@@ -29,7 +29,7 @@ local function count_write(fence)
   return redis.call('HINCRBY', fence, 'writes', 1)
 end
 
-local WANTED = { 'state', 'body', 'at', 'ttl', 'signature', 'queued', 'expires', 'owner', 'cancel', 'entry', 'client', 'action' }
+local WANTED = { 'state', 'body', 'at', 'ttl', 'signature', 'queued', 'expires', 'owner', 'cancel', 'entry', 'priority', 'client', 'action' }
 
 -- One command as the collector reads it; an oversize body stays where it is.
 local function described(command, id, largest)

@@ -1,7 +1,8 @@
-"""The publisher put together: for each PBX a journal, a collector and, with a broker, a forwarder.
+"""The publisher put together: for each PBX a journal, a collector, a forwarder and a commander.
 
     TCP ─▶ collector ─▶ journal ─▶ forwarder ─▶ RabbitMQ
-                           └─────▶ embedded bus (its readers take from the journal itself)
+     ▲                     └─────▶ embedded bus (its readers take from the journal itself)
+     └── commander ◀── command queue (`publisher.app.commands`)
 
 PBXs share nothing but the process: each has its own connection, journal, writer thread and broker session.
 """
@@ -20,6 +21,7 @@ from publisher.adapters.rabbitmq.bus import RabbitBus, RabbitSettings
 from publisher.adapters.tcp import TcpConnector, TlsOptions
 from publisher.ami.framing import Limits
 from publisher.ami.session import SessionSettings
+from publisher.app.commands import CommandLine, CommandsApp
 from publisher.configuration.bus import BusSettings
 from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.section import EMBEDDED, TlsSettings
@@ -41,17 +43,18 @@ _LAST_WORDS_SECS: Final = 1.0
 
 @dataclass(slots=True)
 class PbxLine:
-    """All that serves one PBX. `forwarder` is None on the embedded bus."""
+    """All that serves one PBX. `forwarder` is None on the embedded bus, `commands` without a commander."""
 
     settings: PbxSettings
     journal: SqliteJournal
     decoder: EventDecoder
     collector: Collector
     forwarder: Forwarder | None
+    commands: CommandLine | None = None
 
 
 class PublisherApp:
-    """Runs the collectors and forwarders of a configuration. `start`, then `stop`.
+    """Runs the collectors, forwarders and commanders of a configuration. `start`, then `stop`.
 
     `embedded` is the bus for consumers in this process, None where a broker is configured.
     """
@@ -62,6 +65,7 @@ class PublisherApp:
         report: Reporter,
         clock: Clock | None = None,
         secrets: Mapping[str, str] | None = None,
+        commands: bool = True,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
@@ -69,6 +73,7 @@ class PublisherApp:
         self._clock = clock or SystemClock()
         self._supervisor = Supervisor(self._clock, report)
         self.lines: dict[str, PbxLine] = {}
+        self._commands = CommandsApp(settings, report, self._clock) if commands else None
         self.embedded: EmbeddedBus | None = None
 
     async def start(self) -> None:
@@ -81,6 +86,8 @@ class PublisherApp:
         try:
             for pbx in self._settings.pbx:
                 self.lines[pbx.name] = await self._open(pbx, secrets[pbx.name], url)
+            if self._commands is not None and self._commands.wanted:
+                await self._open_commands(self._commands)
         except BaseException:
             await self._close_journals()
             raise
@@ -94,13 +101,17 @@ class PublisherApp:
             self._supervisor.start(name, "collector", line.collector.run)
             if line.forwarder is not None:
                 self._supervisor.start(name, "forwarder", line.forwarder.run)
+            if line.commands is not None:
+                self._supervisor.start(name, "commander", line.commands.commander.run)
 
     async def stop(self) -> None:
         """End the services, then commit and close the journals.
 
-        The collectors first: a forwarder that keeps up still sends what they had to say at their end. One
+        The commanders first: what they have under way is found out about at the next start. Then the
+        collectors: a forwarder that keeps up still sends what they had to say at their end. One
         that is behind, or has no bus, is waited for at most a second; the rest goes out after the next start.
         """
+        await self._supervisor.stop("commander")
         await self._supervisor.stop("collector")
         behind = [
             asyncio.create_task(line.journal.wait_cursor(CURSOR, line.journal.next_pos - 1))
@@ -117,9 +128,18 @@ class PublisherApp:
             await self.embedded.close()
         await self._close_journals()
 
+    async def _open_commands(self, commands: CommandsApp) -> None:
+        await commands.start()
+        for line in self.lines.values():
+            line.commands = await commands.line(line.settings, line.journal, line.collector)
+
     async def _close_journals(self) -> None:
         for line in self.lines.values():
+            if line.commands is not None:
+                await line.commands.close()
             await line.journal.close()
+        if self._commands is not None:
+            await self._commands.close()
 
     async def _open(self, pbx: PbxSettings, secret: str, url: str) -> PbxLine:
         configured = self._settings.journal

@@ -1,0 +1,165 @@
+"""The one door to the Redis driver: clients of each kind of server, the contract's scripts, errors as ours.
+
+The driver's own retries are off: a write whose answer got lost would be made again by it, unasked. A call is
+finished even if its caller is cancelled, so that nobody finds another's answer on the connection. Waiting for
+news has a client of its own, whose patience is longer than the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+
+from consumers.errors import ConsumerError, QueueRefused, QueueUnreachable
+from schemas.broker_words import Kind
+from schemas.command_queue import CLIENT_SCRIPTS, client_script
+from schemas.redis_url import RedisUrl
+from schemas.redis_words import redis_verdict
+
+_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+_CLOSE_SECS: Final = 2.0
+_sentinels: Final[Callable[..., Any]] = Sentinel
+
+MakeClient = Callable[[float], Any]
+"""Makes a client whose answers may take so many seconds."""
+
+
+def client_maker(url: RedisUrl, timeout_secs: float, verify: bool, ca_file: Path | None) -> MakeClient:
+    """Clients for this server. Nothing is connected yet."""
+
+    def make(answer_secs: float) -> Any:
+        options: dict[str, Any] = {"username": url.user or None, "password": url.password or None}
+        options |= {"socket_timeout": answer_secs, "socket_connect_timeout": timeout_secs, "protocol": 2}
+        options |= {"retry": Retry(NoBackoff(), 0)}
+        if url.secure:
+            options |= {"ssl": True, "ssl_ca_certs": str(ca_file) if ca_file else None}
+            options["ssl_cert_reqs"] = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+            options["ssl_check_hostname"] = verify
+        if url.kind == "unix":
+            return Redis(unix_socket_path=url.path, db=url.db, **options)
+        if url.kind == "cluster":
+            nodes = [ClusterNode(host, port) for host, port in url.hosts]
+            return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)
+        if url.kind == "sentinel":
+            sentinels = _sentinels(list(url.hosts), sentinel_kwargs={**options}, **options)
+            return sentinels.master_for(url.service, redis_class=Redis, db=url.db)
+        host, port = url.hosts[0]
+        return Redis(host=host, port=port, db=url.db, **options)
+
+    return make
+
+
+class QueueLink:
+    """One server with command queues. Methods raise `QueueUnreachable` and `QueueRefused`."""
+
+    def __init__(self, url: RedisUrl, make: MakeClient, timeout_secs: float) -> None:
+        self._url = url
+        self._make = make
+        self._timeout_secs = timeout_secs
+        self._client: Any = None
+        self._waiter: Any = None
+        self._running: set[asyncio.Future[Any]] = set()
+
+    async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[bytes]:
+        """Run one of the contract's scripts."""
+        client, (script, sha) = self._connected(), _SCRIPTS[name]
+        words = (len(keys), *keys, *args)
+
+        async def call() -> Any:
+            try:
+                return await client.evalsha(sha, *words)
+            except NoScriptError:
+                return await client.eval(script, *words)
+
+        return list(await self._whole(call()))
+
+    async def fields(self, key: str) -> dict[str, bytes]:
+        """The fields of a hash; empty where there is none."""
+        found = await self._whole(self._connected().hgetall(key))
+        return {name.decode("utf-8", "replace"): value for name, value in found.items()}
+
+    async def newest(self, stream: str) -> str:
+        """The last entry of a stream, to read what comes after it."""
+        found = await self._whole(self._connected().xrevrange(stream, count=1))
+        return found[0][0].decode() if found else "0-0"
+
+    async def entries(self, stream: str, count: int) -> list[dict[str, bytes]]:
+        """The first entries of a stream."""
+        return [
+            _named(fields) for _, fields in await self._whole(self._connected().xrange(stream, count=count))
+        ]
+
+    async def members(self, key: str, count: int) -> list[str]:
+        """The first members of a sorted set."""
+        found = await self._whole(self._connected().zrange(key, 0, count - 1))
+        return [member.decode("utf-8", "replace") for member in found]
+
+    async def news(self, stream: str, after: str, wait_secs: float) -> list[tuple[str, dict[str, bytes]]]:
+        """Entries after one of a stream, as soon as there are any; none after the wait."""
+        if self._waiter is None:
+            self._waiter = self._make(wait_secs + self._timeout_secs)
+        try:
+            found = await self._waiter.xread({stream: after}, count=500, block=max(1, int(wait_secs * 1000)))
+        except _ERRORS as error:
+            raise self._translated(error) from error
+        return [(entry.decode(), _named(fields)) for _, entries in found for entry, fields in entries]
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            self._client = self._make(self._timeout_secs)
+        return self._client
+
+    async def _whole(self, call: Awaitable[Any]) -> Any:
+        task = asyncio.ensure_future(call)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            async with asyncio.timeout(self._timeout_secs):
+                return await asyncio.shield(task)
+        except _ERRORS as error:
+            raise self._translated(error) from error
+
+    def _done(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Looked at: what nobody waits for any more is no news.
+            task.exception()
+
+    def _translated(self, error: BaseException) -> ConsumerError:
+        verdict = redis_verdict(self._url, error, self._timeout_secs)
+        kind = QueueRefused if verdict.kind is Kind.REFUSED else QueueUnreachable
+        return kind(verdict.sentence)
+
+    async def close(self) -> None:
+        """Close the connections. Never raises."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
+        for client in (self._client, self._waiter):
+            if client is not None:
+                with contextlib.suppress(*_ERRORS):
+                    async with asyncio.timeout(_CLOSE_SECS):
+                        await client.aclose()
+        self._client = self._waiter = None
+
+
+def _named(fields: dict[bytes, bytes]) -> dict[str, bytes]:
+    return {name.decode("utf-8", "replace"): value for name, value in fields.items()}
+
+
+def _script(name: str) -> tuple[str, str]:
+    text = client_script(name)
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_SCRIPTS: Final = {name: _script(name) for name in CLIENT_SCRIPTS}

@@ -1,0 +1,157 @@
+"""The command queue put together: one server for the process, and for each PBX a commander.
+
+    Redis (or the embedded server) ─▶ queue ─▶ commander ─▶ the collector's connection ─▶ PBX
+                                        command journal ◀─┘
+
+The commander uses the collector's connection: a PBX sees one user with one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from publisher.adapters.audit_file import AuditFile
+from publisher.adapters.command_journal import SqliteCommandJournal, open_command_journal
+from publisher.adapters.embedded_commands import EmbeddedCommands
+from publisher.adapters.journal import SqliteJournal
+from publisher.adapters.redis_commands.driver import OpenClient, RedisLink, RedisSettings, client_maker
+from publisher.adapters.redis_commands.queue import QueueSettings, RedisCommandQueue
+from publisher.channel_names import ChannelNames
+from publisher.commanding.audit import Audit
+from publisher.commanding.policy import Judge
+from publisher.configuration.commands import CommandsSettings
+from publisher.configuration.pbx import PbxSettings
+from publisher.configuration.section import EMBEDDED
+from publisher.configuration.settings import Settings
+from publisher.ports import Clock
+from publisher.reports import Reporter
+from publisher.services.collector import Collector
+from publisher.services.commander import Commander, CommanderSettings
+from publisher.services.dispatcher import DispatchSettings
+from publisher.services.intake import Intake
+from publisher.services.settlement import CommandDesk
+from schemas.redis_url import RedisUrl
+
+AUDIT_FILE: Final = "audit.jsonl"
+# Shown where a URL is; nobody connects to it by that.
+_INSIDE: Final = RedisUrl("unix", False, (), "", "", path="embedded")
+
+
+@dataclass(slots=True)
+class CommandLine:
+    """What serves one PBX's commands."""
+
+    commander: Commander
+    queue: RedisCommandQueue
+    journal: SqliteCommandJournal
+
+    async def close(self) -> None:
+        await self.queue.close()
+        await self.journal.close()
+
+
+class CommandsApp:
+    """The commands of a configuration. `embedded` is the server in this process, if that is what is used."""
+
+    def __init__(self, settings: Settings, report: Reporter, clock: Clock) -> None:
+        self._settings = settings
+        self._report = report
+        self._clock = clock
+        self._tokens: Mapping[str, str] = {}
+        self._open: OpenClient | None = None
+        self._url = _INSIDE
+        self.embedded: EmbeddedCommands | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody may command anything, or a queue is named."""
+        return bool(self._settings.policy.client) or self._settings.commands.read_url().reveal() != EMBEDDED
+
+    async def start(self) -> None:
+        """Read the tokens, make the server where it is embedded. Raises `ConfigurationError`."""
+        self._tokens = self._settings.policy.tokens()
+        commands = self._settings.commands
+        url = commands.read_url().reveal()
+        if url == EMBEDDED:
+            self.embedded = EmbeddedCommands()
+            self._open = self.embedded.client
+            await self.embedded.open_door(self._settings.journal.dir)
+        else:
+            redis = redis_settings(commands, url)
+            self._open, self._url = client_maker(redis), redis.url
+
+    async def line(self, pbx: PbxSettings, journal: SqliteJournal, collector: Collector) -> CommandLine:
+        """What serves the commands of one PBX. Raises `CommandJournalError`."""
+        settings, commands = self._settings, self._settings.commands
+        assert self._open is not None
+        # A file for each PBX: whoever holds its journal is the only one that writes it.
+        audit_path = (settings.policy.audit_dir or settings.journal.dir) / f"{pbx.name}.{AUDIT_FILE}"
+        command_journal = await open_command_journal(
+            settings.journal.dir,
+            pbx.name,
+            AuditFile(audit_path, settings.policy.audit_bytes, settings.policy.audit_kept),
+            commands.keep_days * 86_400,
+        )
+        queue = RedisCommandQueue(
+            RedisLink(self._url, self._open, commands.timeout_secs),
+            pbx.name,
+            command_journal.owner,
+            QueueSettings(
+                int(commands.lease_secs * 1000),
+                int(commands.keep_replies_hours * 3_600_000),
+                commands.max_depth,
+            ),
+        )
+        desk = CommandDesk(
+            pbx.name,
+            queue,
+            command_journal,
+            Audit(pbx.name, settings.policy.audit_mask_numbers),
+            self._clock,
+            self._report,
+        )
+        judge = judge_of(settings, pbx)
+        commander = Commander(
+            desk,
+            Intake(pbx.name, judge, lambda client: self._tokens.get(client, ""), pbx.encoding),
+            journal,
+            collector,
+            commander_settings(commands, pbx.encoding),
+            collector.watch_events,
+        )
+        collector.on_watched(commander.in_flight.on_event, commander.wake)
+        return CommandLine(commander, queue, command_journal)
+
+    async def close(self) -> None:
+        if self.embedded is not None:
+            await self.embedded.close()
+
+
+def judge_of(settings: Settings, pbx: PbxSettings) -> Judge:
+    """The policy for one PBX."""
+    return Judge(pbx.name, [client.rules for client in settings.policy.client], ChannelNames(pbx.trunks))
+
+
+def redis_settings(commands: CommandsSettings, url: str) -> RedisSettings:
+    """How to reach the queue's server."""
+    ca_file: Path | None = commands.tls.ca_file
+    return RedisSettings(RedisUrl.parse(url), commands.timeout_secs, commands.tls.verify, ca_file)
+
+
+def commander_settings(commands: CommandsSettings, encoding: str) -> CommanderSettings:
+    """The bounds of a commander."""
+    return CommanderSettings(
+        lease_secs=commands.lease_secs,
+        keep_secs=commands.keep_replies_hours * 3600,
+        dispatch=DispatchSettings(
+            most_calls=commands.max_calls,
+            most_others=commands.max_in_flight,
+            rate=commands.rate,
+            burst=commands.burst,
+            answer_secs=commands.answer_timeout_secs,
+        ),
+        encoding=encoding,
+    )
