@@ -1,4 +1,4 @@
-"""What the simulated PBX answers to the actions that ask for its state.
+"""What the simulated PBX answers to the actions that ask for its state: itself, its channels, its devices.
 
 Each answer is a function of the state and the request that gives packets; it waits for nothing. The shapes
 are those of the recorded dialogues of Asterisk 11, 20 and 22.
@@ -7,35 +7,20 @@ are those of the recorded dialogues of Asterisk 11, 20 and 22.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from publisher.simulator.packets import response
 from publisher.simulator.requests import Request
-from publisher.simulator.state import Channel, Member, PbxState
+from publisher.simulator.state import Channel, PbxState, hint_state
 
 Fields = list[tuple[str, object]]
-Answer = Callable[[PbxState, Request], list[Fields]]
 
+_MODULES: Final = frozenset(
+    {"app_dial", "app_mixmonitor", "app_queue", "app_userevent", "chan_local", "pbx_config"}
+)
 UNKNOWN_ACTION: Final = (
     "Invalid/unknown command: {name}. Use Action: ListCommands to show available commands."
 )
-
-
-@dataclass(slots=True, frozen=True)
-class Action:
-    """An action: any one of `classes` among a user's write classes allows it; none are needed if empty."""
-
-    name: str
-    answer: Answer
-    synopsis: str
-    classes: frozenset[str] = frozenset()
-    styles: frozenset[str] = frozenset({"old", "SIP", "PJSIP"})
-
-    def known_to(self, state: PbxState) -> bool:
-        style = state.style
-        return (style.tech if style.modern else "old") in self.styles
 
 
 def error(request: Request, message: str) -> list[Fields]:
@@ -176,119 +161,18 @@ def _shown_old(channel: Channel) -> Fields:
     ]
 
 
-def status(state: PbxState, request: Request) -> list[Fields]:
-    wanted = request.get("Channel")
-    if wanted and wanted not in state.channels:
-        return error(request, "No such channel")
-    channels = [state.channels[wanted]] if wanted else list(state.channels.values())
-    show = _status_modern if state.style.modern else _status_old
-    events = [show(channel) for channel in channels]
-    items: Fields = [("Items", len(events))]
-    return listing(
-        state,
-        request,
-        "Channel status will follow",
-        events,
-        "StatusComplete",
-        id_first=False,
-        old_complete=items,
-        also=items,
-    )
-
-
-def _status_modern(channel: Channel) -> Fields:
-    return [
-        ("Event", "Status"),
-        ("Privilege", "Call"),
-        *snapshot(channel),
-        ("Type", channel.name.partition("/")[0]),
-        ("DNID", ""),
-        ("EffectiveConnectedLineNum", channel.connected_num),
-        ("EffectiveConnectedLineName", channel.connected_name),
-        ("TimeToHangup", 0),
-        ("BridgeID", channel.bridge_id),
-        ("Application", channel.application),
-        ("Data", channel.data),
-        ("Seconds", max(0, int(time.time() - channel.since))),
-    ]
-
-
-def _status_old(channel: Channel) -> Fields:
-    fields: Fields = [
-        ("Event", "Status"),
-        ("Privilege", "Call"),
-        ("Channel", channel.name),
-        ("CallerIDNum", channel.caller_num),
-        ("CallerIDName", channel.caller_name),
-        ("ConnectedLineNum", channel.connected_num),
-        ("ConnectedLineName", channel.connected_name),
-        ("Accountcode", ""),
-        ("ChannelState", channel.state),
-        ("ChannelStateDesc", channel.state_name),
-        ("Context", channel.context),
-        ("Extension", channel.exten),
-        ("Priority", channel.priority),
-        ("Seconds", max(0, int(time.time() - channel.since))),
-    ]
-    if channel.peer is not None:
-        fields += [("BridgedChannel", channel.peer.name), ("BridgedUniqueid", channel.peer.uniqueid)]
-    return [*fields, ("Uniqueid", channel.uniqueid)]
-
-
-def queue_status(state: PbxState, request: Request) -> list[Fields]:
-    wanted = request.get("Queue")
-    events: list[Fields] = []
-    devices = state.devices()
-    for queue in state.queues:
-        if wanted and queue.name != wanted:
-            continue
-        calls = len(queue.callers)
-        params: Fields = [("Event", "QueueParams"), ("Queue", queue.name), ("Max", 0)]
-        params += [("Strategy", queue.strategy), ("Calls", calls), ("Holdtime", 0), ("TalkTime", 0)]
-        params += [("Completed", 0), ("Abandoned", 0), ("ServiceLevel", 0), ("ServicelevelPerf", "0.0")]
-        params += [("ServicelevelPerf2", "0.0")] if state.style.modern else []
-        events.append([*params, ("Weight", 0)])
-        events += [_member(state, queue.name, member, devices) for member in queue.members]
-        for place, channel in enumerate(queue.callers, 1):
-            entry: Fields = [("Event", "QueueEntry"), ("Queue", queue.name), ("Position", place)]
-            entry += [("Channel", channel.name), ("Uniqueid", channel.uniqueid)]
-            entry += [("CallerIDNum", channel.caller_num), ("CallerIDName", channel.caller_name)]
-            entry += [
-                ("ConnectedLineNum", channel.connected_num),
-                ("ConnectedLineName", channel.connected_name),
-            ]
-            events.append([*entry, ("Wait", max(0, int(time.time() - channel.since)))])
-    text = "Queue status will follow"
-    return listing(state, request, text, events, "QueueStatusComplete", id_first=False, old_complete=[])
-
-
-def _member(state: PbxState, queue: str, member: Member, devices: dict[str, str]) -> Fields:
-    device = devices.get(member.interface, "NOT_INUSE")
-    fields: Fields = [("Event", "QueueMember"), ("Queue", queue), ("Name", member.name)]
-    fields += [("Location", member.interface), ("StateInterface", member.interface)]
-    fields += [("Membership", "static"), ("Penalty", 0), ("CallsTaken", member.calls_taken), ("LastCall", 0)]
-    if state.style.modern:
-        fields += [("LastPause", 0), ("LoginTime", int(state.started)), ("InCall", 0)]
-    else:
-        fields += [("IsInCall", 0)]
-    fields += [("Status", {"NOT_INUSE": 1, "INUSE": 2, "RINGING": 6}.get(device, 0))]
-    fields += [("Paused", int(member.paused))]
-    return [*fields, ("PausedReason", ""), ("Wrapuptime", 0)] if state.style.modern else fields
-
-
-def queue_summary(state: PbxState, request: Request) -> list[Fields]:
-    wanted = request.get("Queue")
-    events: list[Fields] = []
-    devices = state.devices()
-    for queue in state.queues:
-        if wanted and queue.name != wanted:
-            continue
-        free = [m for m in queue.members if not m.paused and devices.get(m.interface) == "NOT_INUSE"]
-        event: Fields = [("Event", "QueueSummary"), ("Queue", queue.name), ("LoggedIn", len(queue.members))]
-        event += [("Available", len(free)), ("Callers", len(queue.callers)), ("HoldTime", 0)]
-        events.append([*event, ("TalkTime", 0), ("LongestHoldTime", 0)])
-    text = "Queue summary will follow"
-    return listing(state, request, text, events, "QueueSummaryComplete", id_first=False, old_complete=[])
+def extension_state(state: PbxState, request: Request) -> list[Fields]:
+    """One hint; the hints of the simulator are in the context `hints`."""
+    exten, context = request.get("Exten"), request.get("Context") or "default"
+    if not exten:
+        return error(request, "Extension not specified")
+    hint, code, text = "", -1, "Unknown"
+    if context == "hints" and exten in state.extensions:
+        hint = f"{state.style.tech}/{exten}"
+        code, text = hint_state(state.devices()[hint])
+    fields: Fields = [("Message", "Extension Status"), ("Exten", exten), ("Context", context)]
+    fields += [("Hint", hint), ("Status", code)]
+    return success(request, [*fields, ("StatusText", text)] if state.style.modern else fields)
 
 
 def extension_state_list(state: PbxState, request: Request) -> list[Fields]:
@@ -296,7 +180,7 @@ def extension_state_list(state: PbxState, request: Request) -> list[Fields]:
     events: list[Fields] = []
     for number in state.extensions:
         hint = f"{state.style.tech}/{number}"
-        code, text = {"INUSE": (1, "InUse"), "RINGING": (8, "Ringing")}.get(devices[hint], (0, "Idle"))
+        code, text = hint_state(devices[hint])
         event: Fields = [("Event", "ExtensionStatus"), ("Exten", number), ("Context", "hints")]
         events.append([*event, ("Hint", hint), ("Status", code), ("StatusText", text)])
     text = "Extension Statuses will follow"
@@ -313,3 +197,30 @@ def device_state_list(state: PbxState, request: Request) -> list[Fields]:
 
 def presence_state_list(state: PbxState, request: Request) -> list[Fields]:
     return listing(state, request, "Presence State Changes will follow", [], "PresenceStateListComplete")
+
+
+def presence_state(state: PbxState, request: Request) -> list[Fields]:
+    if not request.get("Provider"):
+        return error(request, "No provider specified")
+    return success(request, [("Message", "Presence State"), ("State", "not_set")])
+
+
+def mailbox_status(state: PbxState, request: Request) -> list[Fields]:
+    mailbox = request.get("Mailbox")
+    if not mailbox:
+        return error(request, "Mailbox not specified")
+    return success(request, [("Message", "Mailbox Status"), ("Mailbox", mailbox), ("Waiting", 0)])
+
+
+def mailbox_count(state: PbxState, request: Request) -> list[Fields]:
+    mailbox = request.get("Mailbox")
+    if not mailbox:
+        return error(request, "Mailbox not specified")
+    counts: Fields = [("UrgMessages", 0), ("NewMessages", 0), ("OldMessages", 0)]
+    return success(request, [("Message", "Mailbox Message Count"), ("Mailbox", mailbox), *counts])
+
+
+def module_check(state: PbxState, request: Request) -> list[Fields]:
+    if request.get("Module").removesuffix(".so") not in _MODULES:
+        return error(request, "Module not loaded")
+    return success(request, [("Version", "" if state.style.modern else state.style.asterisk_version)])

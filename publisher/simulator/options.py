@@ -30,6 +30,14 @@ class User:
     write: frozenset[str] = ALL_CLASSES
 
 
+@dataclass(slots=True, frozen=True)
+class Pace:
+    """Mean seconds of the parts of a call."""
+
+    ring_secs: float = 2.0
+    talk_secs: float = 8.0
+
+
 @dataclass(slots=True)
 class SimulatorOptions:
     """`port` 0 takes a free one. `version` is a key of `STYLES`: 11, 20 or 22.
@@ -38,6 +46,10 @@ class SimulatorOptions:
     lost, its current event truncated (Asterisk's `writetimeout`, 0.1 s there by default).
     `auth_timeout_secs` and `max_unauthenticated` bound sessions that do not log in (30 s and 50 in Asterisk).
     `encoding` is the one of the PBX's own text. `timestamps`: `timestampevents = yes`.
+
+    Phones: `busy`, `congested` and `no_answer` are numbers (extensions, or outside ones dialled through one
+    of `trunks`) that do not answer; all others do after `ring_secs`. A call that a client started ends after
+    `pace.talk_secs`. `unknown_extens` are what the dialplan does not know; it knows every other one.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +66,13 @@ class SimulatorOptions:
     max_unauthenticated: int = 50
     # Asterisk waits a second before it refuses a login; a test need not.
     refusal_delay_secs: float = 0.0
+    trunks: frozenset[str] = frozenset({"trunk"})
+    busy: frozenset[str] = frozenset()
+    congested: frozenset[str] = frozenset()
+    no_answer: frozenset[str] = frozenset()
+    unknown_extens: frozenset[str] = frozenset()
+    ring_secs: float = 0.05
+    pace: Pace = Pace()
 
     @property
     def style(self) -> Style:

@@ -1,7 +1,8 @@
 """The simulated PBX: a manager port with sessions, a live state, and something to tell.
 
-What it tells comes from a trace (`Replay`), from calls of its own (`Traffic`), or from a test (`emit`,
-`send`). Faults are methods: `kick`, `restart`, `freeze`, `refuse_logins`, and the pace attributes.
+What it tells comes from a trace (`Replay`), from calls of its own (`Traffic`), from what clients ask for, or
+from a test (`emit`, `send`). Faults of the whole PBX are methods: `kick`, `restart`, `freeze`,
+`refuse_logins`, and the pace attributes; faults of single actions are rules in `faults`.
 
 Bounds: sessions that do not log in (`max_unauthenticated`), what waits for a slow client (see
 `publisher.simulator.session`), and the last 10,000 requests kept for whoever wants to look at them.
@@ -19,11 +20,15 @@ from typing import Final
 
 from publisher.errors import PublisherError
 from publisher.simulator.answers import Fields
+from publisher.simulator.faults import Faults
 from publisher.simulator.options import SimulatorOptions
+from publisher.simulator.origination import Originated
 from publisher.simulator.packets import packet
 from publisher.simulator.requests import Request
 from publisher.simulator.session import Session
 from publisher.simulator.state import PbxState
+from publisher.simulator.switchboard import Switchboard
+from publisher.simulator.tally import Tally
 
 MAX_REQUESTS_KEPT: Final = 10_000
 # A client that takes nothing is not waited for longer than this when it is kicked.
@@ -40,7 +45,8 @@ class SimulatedPbx:
 
     `handlers` take an action (its name in lower case) out of the simulator's hands. `chunk_bytes` sends at
     most so many bytes at a time (0: all at once) with `chunk_pause_secs` between. `events_sent` counts whole
-    events handed to logged-in clients. `logins_refused` and `requests` are for assertions.
+    events handed to logged-in clients. `logins_refused` and `requests` are for assertions, and so are the
+    books of `board`, which outlive a restart: `dialled`, `executed`, `originations`.
     """
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
@@ -64,6 +70,23 @@ class SimulatedPbx:
         self._server: asyncio.Server | None = None
         self._port = self.options.port
         self._wakers: set[asyncio.Task[None]] = set()
+        self.faults = Faults()
+        self.board = Switchboard(self.state, self.options, self.emit, self.drain, self.thawed)
+
+    @property
+    def dialled(self) -> Tally:
+        """How often each ActionID's Originate was really begun: a phone was rung or tried."""
+        return self.board.dialled
+
+    @property
+    def executed(self) -> Tally:
+        """How often each ActionID's action that changes something was carried out, whatever it answered."""
+        return self.board.executed
+
+    @property
+    def originations(self) -> deque[Originated]:
+        """The last calls that were really begun for an Originate, oldest first."""
+        return self.board.originations
 
     # Life.
 
@@ -89,6 +112,7 @@ class SimulatedPbx:
     async def stop(self) -> None:
         """Close the port and every session."""
         await self.stop_listening()
+        await self.board.stop()
         for session in list(self.sessions):
             session.cut_off()
         for session in list(self.sessions):
@@ -127,6 +151,8 @@ class SimulatedPbx:
 
     def emit(self, event: str, classes: str, fields: Fields) -> int:
         """An event as this PBX writes it: with Privilege and, where it stamps events, Timestamp."""
+        if not any(session.listens for session in self.sessions):
+            return 0
         return self.send(self.event(event, classes, fields))
 
     def event(self, event: str, classes: str, fields: Fields) -> bytes:
@@ -170,6 +196,7 @@ class SimulatedPbx:
             self.emit("Shutdown", "system,all", [("Shutdown", "Cleanly"), ("Restart", "True")])
         await self.stop_listening()
         await self.kick()
+        await self.board.stop()
         self.state.restart()
         self.boots_by_itself = True
         if down_secs:

@@ -6,6 +6,7 @@ lines: what is longer is refused with Asterisk's own words. So nothing a client 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +14,7 @@ MAX_LINE_BYTES: Final = 1024
 MAX_LINES: Final = 128
 TOO_LONG: Final = "Failed to parse message: line too long"
 TOO_MANY: Final = "Too many lines in message or allocation failure"
+_WHOLE: Final = re.compile(r"\s*([+-]?[0-9]{1,18})")
 
 
 @dataclass(slots=True)
@@ -25,7 +27,13 @@ class Request:
     def get(self, name: str, default: str = "") -> str:
         """The first header of that name, case aside."""
         lowered = name.lower()
-        return next((value for key, value in self.headers if key.lower() == lowered), default)
+        found = next((value for key, value in self.headers if key.lower() == lowered), default)
+        return found.lstrip(" \t")
+
+    def all(self, name: str) -> list[str]:
+        """The values of every header of that name, in order."""
+        lowered = name.lower()
+        return [value for key, value in self.headers if key.lower() == lowered]
 
     def has(self, name: str) -> bool:
         lowered = name.lower()
@@ -85,3 +93,14 @@ class RequestReader:
         # A line without a colon is kept under its own name: Asterisk ignores it too.
         name, _, value = line.decode(self._encoding, "surrogateescape").partition(":")
         self._request.headers.append((name.strip(), value.removeprefix(" ")))
+
+
+def is_true(text: str) -> bool:
+    """A yes as Asterisk reads one (`ast_true`)."""
+    return text.lower() in ("yes", "true", "y", "t", "1", "on")
+
+
+def whole_number(text: str) -> int | None:
+    """The whole number that a value begins with, as Asterisk reads one; None if it begins with none."""
+    match = _WHOLE.match(text)
+    return int(match[1]) if match else None

@@ -3,7 +3,8 @@
 Bounds
 * A client that takes nothing for `write_timeout_secs` is cut off, as Asterisk does.
 * At most `MAX_WAITING_BYTES` wait for one client (frozen, dribbling or slow); beyond it is cut off.
-* An action has at most 128 lines of 1,024 bytes.
+* An action has at most 128 lines of 1,024 bytes. While one waits for its answer (an Originate that is not
+  asynchronous) the session reads no more, does no other action and is sent no event: so do Asterisk's.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
-from publisher.simulator.actions import ACTIONS
+from publisher.simulator.action import Action
+from publisher.simulator.actions import actions_of
 from publisher.simulator.answers import UNKNOWN_ACTION, Fields
+from publisher.simulator.faults import FaultKind
 from publisher.simulator.filters import FilterRefused, Filters
 from publisher.simulator.packets import ALL_CLASSES, classes_of, packet, parse_classes, response
 from publisher.simulator.requests import Request, RequestReader
+from publisher.simulator.turn import Turn
 
 if TYPE_CHECKING:
     from publisher.simulator.pbx import SimulatedPbx
@@ -45,6 +50,8 @@ class Session(asyncio.Protocol):
         self._waiting = bytearray()
         self._dribble: asyncio.Task[None] | None = None
         self._greeted = False
+        self._requests: deque[Request] = deque()
+        self._held: bytearray | None = None
         self.user = ""
         self.events_sent = 0
         self.events_filtered = 0
@@ -78,12 +85,19 @@ class Session(asyncio.Protocol):
         if self._dribble is not None:
             self._dribble.cancel()
         self._waiting.clear()
+        self._requests.clear()
+        self._held = None
         self._room.set()
         self.closed.set()
         self._pbx.dismiss(self)
 
     def data_received(self, data: bytes) -> None:
-        for request in self._reader.receive_data(data):
+        self._requests.extend(self._reader.receive_data(data))
+        self._work()
+
+    def _work(self) -> None:
+        while self._requests and self._held is None:
+            request = self._requests.popleft()
             if self._transport is None or self._transport.is_closing():
                 return
             self._pbx.requests.append(request)
@@ -94,8 +108,24 @@ class Session(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and self._held is None:
             self._transport.resume_reading()
+
+    # Waiting for an answer.
+
+    def hold(self) -> None:
+        """An action waits for its answer: nothing else until `go_on`."""
+        self._held = bytearray()
+        self.pause_reading()
+
+    def go_on(self) -> None:
+        """It is answered: what happened meanwhile is told, what was asked meanwhile is done."""
+        held, self._held = self._held, None
+        if held:
+            self.write(bytes(held))
+        if not self._pbx.frozen:
+            self.resume_reading()
+        self._work()
 
     # Writing.
 
@@ -185,7 +215,12 @@ class Session(asyncio.Protocol):
             self.events_filtered += 1
             return False
         self.count(1)
-        self.write(event)
+        if self._held is None:
+            self.write(event)
+            return True
+        self._held += event
+        if len(self._held) > MAX_WAITING_BYTES:
+            self.cut_off()
         return True
 
     def count(self, events: int) -> None:
@@ -215,27 +250,46 @@ class Session(asyncio.Protocol):
         if handler := self._pbx.handlers.get(request.action):
             handler(self, request)
             return
-        action = ACTIONS.get(request.action)
-        if action is None or not action.known_to(self._pbx.state):
+        action = actions_of(self._pbx.state).get(request.action)
+        if action is None:
             self._refuse(request, UNKNOWN_ACTION.format(name=request.get("Action")))
         elif action.classes and not action.classes & self._write:
             self._refuse(request, "Permission denied")
-        elif own := _OWN.get(request.action):
-            own(self, request)
         else:
-            # One write for the whole list, as one call of Asterisk holds the session.
-            encoding = self._pbx.options.encoding
-            packets = action.answer(self._pbx.state, request)
-            self.write(b"".join(packet(fields, encoding) for fields in packets))
+            self._execute(action, request)
 
-    def _challenged(self, request: Request) -> None:
-        if request.get("AuthType").upper() != "MD5":
-            self._refuse(request, "Must specify AuthType")
+    def _execute(self, action: Action, request: Request) -> None:
+        fault = self._pbx.faults.pick(request) if self.user else None
+        if fault is not None and fault.kind is FaultKind.DROP_BEFORE:
+            self.close()
+            return
+        if fault is not None and fault.kind is FaultKind.REFUSED:
+            self._refuse(request, "Permission denied")
+            return
+        turn = Turn(self, request, self._write, fault)
+        if action.changes:
+            self._pbx.executed.note(request.action_id)
+        if action.deed is not None:
+            action.deed(self._pbx.board, turn)
+        elif action.answer is not None:
+            turn.answer(action.answer(self._pbx.state, request))
+        else:
+            _OWN[request.action](self, turn)
+
+    @property
+    def encoding(self) -> str:
+        """That of the PBX's own text."""
+        return self._pbx.options.encoding
+
+    def _challenged(self, turn: Turn) -> None:
+        if turn.request.get("AuthType").upper() != "MD5":
+            turn.refuse("Must specify AuthType")
             return
         self._challenge = str(secrets.randbelow(1 << 30))
-        self._reply(response("Success", request.action_id, [("Challenge", self._challenge)]))
+        turn.succeed([("Challenge", self._challenge)])
 
-    def _login(self, request: Request) -> None:
+    def _login(self, turn: Turn) -> None:
+        request = turn.request
         name = request.get("Username")
         if not self._pbx.options.allow_multiple_login and self._pbx.is_logged_in(name):
             self._refuse_login(request, "Login Already In Use")
@@ -251,7 +305,7 @@ class Session(asyncio.Protocol):
             self._timer = None
         if request.has("Events"):
             self._mask = parse_classes(request.get("Events"))
-        self._reply(response("Success", request.action_id, [("Message", "Authentication accepted")]))
+        turn.accept("Authentication accepted")
         self._pbx.welcome(self)
 
     def _proves(self, request: Request, secret: str) -> bool:
@@ -278,51 +332,43 @@ class Session(asyncio.Protocol):
         else:
             refuse()
 
-    def _logoff(self, request: Request) -> None:
-        self._reply(response("Goodbye", request.action_id, [("Message", "Thanks for all the fish.")]))
+    def _logoff(self, turn: Turn) -> None:
+        action_id = turn.request.action_id
+        turn.answer([response("Goodbye", action_id, [("Message", "Thanks for all the fish.")])])
         self.close()
 
-    def _ping(self, request: Request) -> None:
-        fields: Fields = [("Ping", "Pong"), ("Timestamp", f"{time.time():.6f}")]
-        self._reply(response("Success", request.action_id, fields))
+    def _ping(self, turn: Turn) -> None:
+        turn.succeed([("Ping", "Pong"), ("Timestamp", f"{time.time():.6f}")])
 
-    def _events(self, request: Request) -> None:
-        if not request.get("EventMask"):
-            self._refuse(request, "Invalid event mask")
+    def _events(self, turn: Turn) -> None:
+        mask = turn.request.get("EventMask")
+        if not mask:
+            turn.refuse("Invalid event mask")
             return
-        self._mask = parse_classes(request.get("EventMask"))
-        state = "On" if self._mask else "Off"
-        self._reply(response("Success", request.action_id, [("Events", state)]))
+        self._mask = parse_classes(mask)
+        turn.succeed([("Events", "On" if self._mask else "Off")])
         if self._mask:
             self._pbx.listening(self)
 
-    def _filter(self, request: Request) -> None:
+    def _filter(self, turn: Turn) -> None:
+        request = turn.request
         if request.get("Operation").lower() != "add":
-            self._refuse(request, "Unknown operation")
+            turn.refuse("Unknown operation")
             return
         advanced = self._pbx.options.style.advanced_filters and request.has("MatchCriteria")
         try:
             self._filters.add(request.get("Filter"), request.get("MatchCriteria") if advanced else None)
         except FilterRefused as error:
-            self._refuse(request, str(error))
+            turn.refuse(str(error))
             return
-        self._reply(response("Success", request.action_id, [("Message", "Success")]))
-
-    def _user_event(self, request: Request) -> None:
-        self._reply(response("Success", request.action_id, [("Message", "Event Sent")]))
-        old = not self._pbx.options.style.modern
-        # Asterisk 11 repeats every header but the name of the event, the Action among them.
-        skipped = {"userevent"} if old else {"userevent", "action"}
-        rest: Fields = [(name, value) for name, value in request.headers if name.lower() not in skipped]
-        self._pbx.emit("UserEvent", "user,all", [("UserEvent", request.get("UserEvent")), *rest])
+        turn.accept("Success")
 
 
-_OWN: Final[dict[str, Callable[[Session, Request], None]]] = {
+_OWN: Final[dict[str, Callable[[Session, Turn], None]]] = {
     "challenge": Session._challenged,
     "login": Session._login,
     "logoff": Session._logoff,
     "ping": Session._ping,
     "events": Session._events,
     "filter": Session._filter,
-    "userevent": Session._user_event,
 }

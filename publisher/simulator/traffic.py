@@ -11,13 +11,15 @@ a client that did not read, makes up for at most one second.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Iterator
 from typing import Final
 
-from publisher.simulator.calls import Caller, Pace, Say, Step
+from publisher.simulator.calls import Caller
+from publisher.simulator.options import Pace
 from publisher.simulator.pbx import SimulatedPbx
+from publisher.simulator.script import Script
 from publisher.simulator.session import Session
 from publisher.simulator.trace import Trace
 
@@ -143,7 +145,7 @@ class Traffic:
         self._pbx = pbx
         self._rate = calls_per_second
         self._rng = random.Random(seed)
-        self._caller = Caller(pbx.state, self._rng, pace)
+        self._caller = Caller(pbx.state, self._rng, pace, pbx.options, pbx.board.play)
         self._calls: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.calls = 0
@@ -166,15 +168,8 @@ class Traffic:
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
-    async def _call(self, script: Iterator[Step]) -> None:
-        began = self._pbx.state.started
-        for number, step in enumerate(script):
-            if self._pbx.state.started != began:
-                return  # the PBX was restarted, and its calls with it
-            self.calls += number == 0
-            if isinstance(step, Say):
-                self._pbx.emit(step.event, step.classes, step.fields)
-            else:
-                await self._pbx.drain()
-                await asyncio.sleep(step)
-                await self._pbx.thawed.wait()
+    async def _call(self, script: Script) -> None:
+        first = next(script, None)
+        if first is not None:
+            self.calls += 1
+            await self._pbx.board.run(itertools.chain([first], script))

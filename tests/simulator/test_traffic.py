@@ -22,9 +22,10 @@ from publisher.simulator import (
     Traffic,
     User,
 )
-from publisher.simulator.calls import Caller, Say
+from publisher.simulator.calls import Caller
 from publisher.simulator.options import default_extensions
 from publisher.simulator.packets import packet
+from publisher.simulator.script import Say
 from publisher.simulator.state import PbxState
 from tests.simulator.client import SECRET, Client
 
@@ -213,7 +214,7 @@ def test_the_state_is_what_the_events_of_the_calls_tell(version: str) -> None:
     for _ in range(40):
         for step in caller.next_call():
             if not isinstance(step, Say):
-                assert step >= 0
+                assert step.secs >= 0
                 assert told == set(state.channels)
                 continue
             names.add(step.event)
