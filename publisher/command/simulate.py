@@ -18,10 +18,26 @@ from rich.status import Status
 from publisher.command.output import for_people, print_json, say
 from publisher.command.settings_file import SECRET_VARIABLE
 from publisher.errors import ConfigurationError
-from publisher.simulator import STYLES, Replay, SimulatedPbx, SimulatorOptions, Trace, Traffic, User
+from publisher.simulator import (
+    STYLES,
+    Fault,
+    FaultError,
+    FaultKind,
+    Faults,
+    Pace,
+    Replay,
+    SimulatedPbx,
+    SimulatorOptions,
+    Trace,
+    Traffic,
+    User,
+)
+from publisher.simulator.actions import NAMES
 
 _NEWS_SECS: Final = 0.2
 _MAX_RATE: Final = 10_000_000
+# So many ActionIDs that were dialled again are named; the others are counted.
+_MAX_SHOWN: Final = 10
 
 
 def simulate(
@@ -65,13 +81,33 @@ def simulate(
     multiple_logins: Annotated[bool, typer.Option(help="Allow several logins of the user.")] = True,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate: serve TLS.", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM key of the certificate.", metavar="FILE")] = None,
-    seed: Annotated[int | None, typer.Option(help="Make the calls repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Make the calls and the faults repeatable.")] = None,
+    busy: Annotated[
+        list[str] | None, typer.Option(help="This phone is busy; repeatable.", metavar="NUMBER")
+    ] = None,
+    no_answer: Annotated[
+        list[str] | None, typer.Option(help="This phone is not answered; repeatable.", metavar="NUMBER")
+    ] = None,
+    ring_secs: Annotated[
+        float, typer.Option(help="How long phones ring.", min=0.0, max=3600.0, metavar="SECS")
+    ] = 2.0,
+    talk_secs: Annotated[
+        float, typer.Option(help="How long calls last.", min=0.0, max=86400.0, metavar="SECS")
+    ] = 8.0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What goes wrong with actions; repeatable. Kinds: {', '.join(FaultKind)}.",
+            metavar="KIND[:ACTION[:PROBABILITY]]",
+        ),
+    ] = None,
 ) -> None:
-    """Play a PBX: a manager port that replays a trace or makes calls between extensions.
+    """Play a PBX: a manager port that replays a trace or makes calls, and does what clients ask.
 
     \b
     amibus simulate --trace calls.ami.gz --rate 1000
     amibus simulate --calls-per-second 5 --version 22
+    amibus simulate --busy 207 --fault drop_after:originate:0.1
     """
     if "\n" in (secret or "") or "\r" in (secret or ""):
         raise typer.BadParameter("a secret is one line", param_hint="--secret")
@@ -90,16 +126,20 @@ def simulate(
         write_timeout_secs=write_timeout,
         refusal_delay_secs=1.0,
         tls=_tls(tls_cert, tls_key),
+        busy=frozenset(busy or ()),
+        no_answer=frozenset(no_answer or ()),
+        ring_secs=ring_secs,
+        pace=Pace(ring_secs, talk_secs),
     )
+    faults = Faults(*map(_fault, fault or ()), seed=seed)
     # A secret that the caller gave is known to the caller: it is not printed again.
     shown = None if secret else options.users[user].secret
-    asyncio.run(
-        _play(SimulatedPbx(options), user, shown, recording, pace, loop, shared, calls_per_second, seed)
-    )
+    asyncio.run(_play(options, faults, user, shown, recording, pace, loop, shared, calls_per_second, seed))
 
 
 async def _play(
-    pbx: SimulatedPbx,
+    options: SimulatorOptions,
+    faults: Faults,
     user: str,
     shown_secret: str | None,
     trace: Trace | None,
@@ -109,8 +149,11 @@ async def _play(
     calls_per_second: float,
     seed: int | None,
 ) -> None:
+    pbx = SimulatedPbx(options)
+    pbx.faults = faults
     replay = Replay(pbx, trace, rate=rate, loop=loop, shared=shared) if trace else None
-    traffic = Traffic(pbx, calls_per_second, seed=seed) if not trace and calls_per_second else None
+    own_calls = calls_per_second if not trace else 0.0
+    traffic = Traffic(pbx, own_calls, pace=options.pace, seed=seed) if own_calls else None
     async with pbx:
         _introduce(pbx, user, shown_secret, trace)
         if traffic:
@@ -125,6 +168,7 @@ async def _play(
                 await replay.stop()
             if traffic:
                 await traffic.stop()
+            _sum_up(pbx)
 
 
 def _introduce(pbx: SimulatedPbx, user: str, secret: str | None, trace: Trace | None) -> None:
@@ -148,6 +192,28 @@ def _introduce(pbx: SimulatedPbx, user: str, secret: str | None, trace: Trace | 
     say("Ctrl-C ends it")
 
 
+def _sum_up(pbx: SimulatedPbx) -> None:
+    """What was asked for by Originate was dialled so often; and whether any of it twice."""
+    again = pbx.dialled.repeated()
+    injected = {kind.value: count for kind, count in pbx.faults.injected.items()}
+    if not for_people():
+        facts: dict[str, Any] = {"dialled": pbx.dialled.total(), "dialled_again": len(again)}
+        if again:
+            facts["action_ids"] = again[:_MAX_SHOWN]
+        if pbx.dialled.uncounted:
+            facts["uncounted"] = pbx.dialled.uncounted
+        print_json({**facts, **({"faults": injected} if injected else {})})
+        return
+    if not pbx.executed and not injected:
+        return
+    named = f": {', '.join(again[:_MAX_SHOWN])}{', …' if len(again) > _MAX_SHOWN else ''}" if again else ""
+    say(f"{pbx.dialled.total()} dialled for Originate; ActionIDs dialled more than once: {len(again)}{named}")
+    if pbx.dialled.uncounted:
+        say(f"{pbx.dialled.uncounted} more were dialled whose ActionIDs were too many to count")
+    for kind, count in injected.items():
+        say(f"fault {kind}: {count} times")
+
+
 async def _report(
     pbx: SimulatedPbx, replay: Replay | None, traffic: Traffic | None, stop: asyncio.Event
 ) -> None:
@@ -169,6 +235,18 @@ async def _report(
                 done = replay.done
                 if status is None:
                     print_json({"trace": "finished", "times": done, "events_sent": pbx.events_sent})
+
+
+def _fault(text: str) -> Fault:
+    try:
+        rule = Fault.parse(text)
+    except FaultError as error:
+        raise typer.BadParameter(str(error), param_hint="--fault") from error
+    if rule.action != "*" and rule.action not in NAMES:
+        raise typer.BadParameter(
+            f"{rule.action!r} is no action that the simulator knows", param_hint="--fault"
+        )
+    return rule
 
 
 def _rate(text: str) -> float:
