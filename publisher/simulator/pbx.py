@@ -67,11 +67,13 @@ class SimulatedPbx:
         self.thawed = asyncio.Event()
         self.thawed.set()
         self._changed = asyncio.Condition()
+        self._waiting = 0
+        self._wake_due = False
         self._server: asyncio.Server | None = None
         self._port = self.options.port
         self._wakers: set[asyncio.Task[None]] = set()
         self.faults = Faults()
-        self.board = Switchboard(self.state, self.options, self.emit, self.drain, self.thawed)
+        self.board = Switchboard(self.state, self.options, self._say, self.drain, self.thawed)
 
     @property
     def dialled(self) -> Tally:
@@ -155,6 +157,10 @@ class SimulatedPbx:
             return 0
         return self.send(self.event(event, classes, fields))
 
+    def _say(self, event: str, classes: str, fields: Fields) -> None:
+        self.emit(event, classes, fields)
+        self.look()
+
     def event(self, event: str, classes: str, fields: Fields) -> bytes:
         head: Fields = [("Event", event), ("Privilege", classes)]
         if self.options.timestamps:
@@ -234,9 +240,17 @@ class SimulatedPbx:
         await self.wait_until(lambda: not self.sessions)
 
     async def wait_until(self, predicate: Callable[[], bool]) -> None:
-        """Return as soon as the predicate holds; looked at whenever a session comes, logs in or goes."""
-        async with self._changed:
-            await self._changed.wait_for(predicate)
+        """Return as soon as the predicate holds.
+
+        It is looked at whenever a session comes, logs in or goes, an action is executed, or an event of a
+        call that the simulator plays is sent.
+        """
+        self._waiting += 1
+        try:
+            async with self._changed:
+                await self._changed.wait_for(predicate)
+        finally:
+            self._waiting -= 1
 
     # What sessions tell.
 
@@ -274,9 +288,16 @@ class SimulatedPbx:
             callback(session)
         self._wake()
 
+    def look(self) -> None:
+        """Something has changed that somebody may wait for."""
+        if self._waiting and not self._wake_due:
+            self._wake_due = True
+            self._wake()
+
     def _wake(self) -> None:
         async def wake() -> None:
             async with self._changed:
+                self._wake_due = False
                 self._changed.notify_all()
 
         task = asyncio.get_running_loop().create_task(wake())

@@ -269,6 +269,7 @@ class Session(asyncio.Protocol):
         turn = Turn(self, request, self._write, fault)
         if action.changes:
             self._pbx.executed.note(request.action_id)
+            self._pbx.look()
         if action.deed is not None:
             action.deed(self._pbx.board, turn)
         elif action.answer is not None:

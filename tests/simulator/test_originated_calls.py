@@ -125,3 +125,11 @@ async def test_a_hundred_originates_in_one_segment_are_a_hundred_calls() -> None
         async with asyncio.timeout(10):
             while pbx.state.channels:
                 await until(client, "Hangup")
+
+
+async def test_a_test_can_wait_for_what_the_books_and_the_channels_say() -> None:
+    async with listening("20", pace=Pace(talk_secs=0.01)) as (pbx, client):
+        client.send(*originate("20", "218", "Async: true", exten="219"))
+        async with asyncio.timeout(10):
+            await pbx.wait_until(lambda: pbx.dialled["o1"] == 1)
+            await pbx.wait_until(lambda: not pbx.state.channels)
