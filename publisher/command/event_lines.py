@@ -6,8 +6,8 @@ import json
 from typing import Any, Final
 
 from publisher.adapters.log import one_line
-from publisher.masking import mask_numbers
 from publisher.command.output import for_people, json_line, print_lines, say
+from publisher.masking import mask_numbers
 from schemas import Event, Message, decode
 
 # What an office hears of its phones; the rest (variables, dialplan steps, device states) drowns it.

@@ -29,6 +29,7 @@ from schemas.redis_words import redis_verdict
 
 _ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 _CLOSE_SECS: Final = 2.0
+_CONNECTIONS: Final = 8
 _sentinels: Final[Callable[..., Any]] = Sentinel
 
 MakeClient = Callable[[float], Any]
@@ -69,6 +70,7 @@ class QueueLink:
         self._timeout_secs = timeout_secs
         self._client: Any = None
         self._waiter: Any = None
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._running: set[asyncio.Future[Any]] = set()
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[bytes]:
@@ -109,10 +111,8 @@ class QueueLink:
         """Entries after one of a stream, as soon as there are any; none after the wait."""
         if self._waiter is None:
             self._waiter = self._make(wait_secs + self._timeout_secs)
-        try:
-            found = await self._waiter.xread({stream: after}, count=500, block=max(1, int(wait_secs * 1000)))
-        except _ERRORS as error:
-            raise self._translated(error) from error
+        reading = self._waiter.xread({stream: after}, count=500, block=max(1, int(wait_secs * 1000)))
+        found = await self._interruptible(reading)
         return [(entry.decode(), _named(fields)) for _, entries in found for entry, fields in entries]
 
     def _connected(self) -> Any:
@@ -121,7 +121,7 @@ class QueueLink:
         return self._client
 
     async def _whole(self, call: Awaitable[Any]) -> Any:
-        task = asyncio.ensure_future(call)
+        task = asyncio.ensure_future(self._in_turn(call))
         self._running.add(task)
         task.add_done_callback(self._done)
         try:
@@ -129,6 +129,25 @@ class QueueLink:
                 return await asyncio.shield(task)
         except _ERRORS as error:
             raise self._translated(error) from error
+
+    async def _interruptible(self, call: Awaitable[Any]) -> Any:
+        """A call that takes nothing away: left alone when its caller is cancelled. The driver may swallow a
+        cancellation while it looks at a connection, so it is never given ours."""
+        task = asyncio.ensure_future(call)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        except _ERRORS as error:
+            raise self._translated(error) from error
+
+    async def _in_turn(self, call: Awaitable[Any]) -> Any:
+        # The driver opens a connection for each call at a time: calls wait for one another beyond a few.
+        async with self._turns:
+            return await call
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
@@ -143,13 +162,13 @@ class QueueLink:
 
     async def close(self) -> None:
         """Close the connections. Never raises."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
-        for client in (self._client, self._waiter):
+        for client in (self._waiter, self._client):
             if client is not None:
                 with contextlib.suppress(*_ERRORS):
                     async with asyncio.timeout(_CLOSE_SECS):
                         await client.aclose()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
         self._client = self._waiter = None
 
 

@@ -95,7 +95,7 @@ class RedisLink:
         self._timeout_secs = timeout_secs
         self._client: Client = None
         self._waiter: Client = None
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         """Run a script; its answer with bytes as they are."""
@@ -122,9 +122,18 @@ class RedisLink:
         """Return when one of the streams has an entry beyond the one named, or after the timeout."""
         if self._waiter is None:
             self._waiter = self._make(timeout_secs + self._timeout_secs)
+        # Nothing is taken here, so that a wait that is cancelled loses nothing. The driver may swallow a
+        # cancellation while it looks at a connection, so it is never given ours.
+        task = asyncio.ensure_future(
+            self._waiter.xread(dict(streams), count=1, block=max(1, int(timeout_secs * 1000)))
+        )
+        self._running.add(task)
+        task.add_done_callback(self._done)
         try:
-            # Nothing is taken here, so that a wait that is cancelled loses nothing.
-            await self._waiter.xread(dict(streams), count=1, block=max(1, int(timeout_secs * 1000)))
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
@@ -138,7 +147,7 @@ class RedisLink:
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             # Looked at: what nobody waits for any more is no news.
@@ -154,13 +163,13 @@ class RedisLink:
 
     async def close(self) -> None:
         """Close the connections. Never raises."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
-        for client in (self._client, self._waiter):
+        for client in (self._waiter, self._client):
             if client is not None:
-                with contextlib.suppress(*DRIVER_ERRORS, TimeoutError):
+                with contextlib.suppress(*DRIVER_ERRORS):
                     async with asyncio.timeout(_CLOSE_SECS):
                         await client.aclose()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
         self._client = self._waiter = None
 
 
