@@ -32,6 +32,11 @@ class CommandQueue(Protocol):
         """Begin a tenure. Raises `QueueHeld` while another's lease lasts."""
         ...
 
+    async def confirm(self) -> None:
+        """Everything that was older than an untrusted turn has been dealt with: a later turn trusts the data
+        again. Until then each one is untrusted, also that of another process."""
+        ...
+
     async def renew(self) -> tuple[Memory, int]:
         """Go on with it; what to remember, and how many commands are claimed and not over."""
         ...

@@ -12,6 +12,7 @@ SEND: Final = "send"
 EXPIRED: Final = "expired"
 CANCELLED: Final = "cancelled"
 NOT_OURS: Final = "not_ours"
+GONE: Final = "gone"
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -49,7 +50,8 @@ class Claim:
 
 @dataclass(slots=True, frozen=True)
 class Verdict:
-    """The last look: SEND, EXPIRED, CANCELLED or NOT_OURS, and how long it may still be begun."""
+    """The last look: SEND, EXPIRED, CANCELLED, NOT_OURS (another has it) or GONE (the queue has forgotten
+    it), and how long it may still be begun."""
 
     word: str
     left_ms: int = 0

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from publisher.command_ports import ActionLine
@@ -26,7 +26,7 @@ from publisher.commanding.waiting import WaitingCommand
 from publisher.errors import CommandJournalError, CommandQueueError
 from publisher.ports import Journal
 from publisher.reports import CommandJournalAlarm, CommandsFrozen, CommandsReady
-from publisher.services.dispatcher import Dispatcher, DispatchSettings, cancelled
+from publisher.services.dispatcher import Dispatcher, DispatchSettings, cancelled, forgotten
 from publisher.services.in_flight import InFlight
 from publisher.services.intake import Intake
 from publisher.services.recovery import Recovery, unread
@@ -73,7 +73,6 @@ class Commander:
         self._intake = intake
         self._settings = settings
         self._tell_watched = watch
-        self._tenure: Tenure | None = None
         self._now = (0, 0.0)
         self._news: asyncio.Queue[tuple[str, Step, str]] = asyncio.Queue(_NEWS_WAITING)
         self.settlement = Settlement(desk)
@@ -83,7 +82,7 @@ class Commander:
         self.dispatcher = Dispatcher(desk, events, line, self.in_flight, self.settlement, settings.dispatch)
         self.dispatcher.on_known = self._known
         self.settlement.on_settled = self.dispatcher.wake
-        self._turn = Turn(desk, settings.lease_secs, self._begin, self._count, self.dispatcher.clear)
+        self._turn = Turn(desk, settings.lease_secs, self._begin, self._count, self._stand_by)
         self._recovery = Recovery(
             desk, events, settings.encoding, self.in_flight, self.settlement, self._watch
         )
@@ -108,34 +107,68 @@ class Commander:
         self._faulty.clear()
         await self._recovery.take_up_sent()
         self._turn.memory = await self._desk.journal.memory()
-        async with asyncio.TaskGroup() as group:
-            works = (self._turn.run, self._claim, self._dispatch, self._look, self._tell_news, self._fail)
-            for work in works:
-                group.create_task(work())
-            group.create_task(self.settlement.run())
+        works = (self._turn.run, self._claim, self._dispatch, self._look, self._tell_news, self._fail)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in works:
+                    group.create_task(work())
+                group.create_task(self.settlement.run())
+        except ExceptionGroup as crashes:
+            # The first one is what went wrong; the others ended because of it.
+            raise crashes.exceptions[0] from None
 
     # -- a turn begins ------------------------------------------------------
 
     async def _begin(self, tenure: Tenure) -> None:
-        self._tenure = tenure
         self._set_now(tenure.now_ms)
-        if not tenure.trusted:
-            self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
-            await self._retried(lambda: self._recovery.restore_replies(self._settings.keep_secs))
-        await self._take_over(frozen=not tenure.trusted)
+        if tenure.trusted:
+            await self._take_over()
+        else:
+            await self._freeze(tenure)
         self._desk.report(CommandsReady(self._desk.pbx, tenure.epoch, self.waiting))
+
+    async def _freeze(self, tenure: Tenure) -> None:
+        """Answer everything that is older than this turn, and send nothing of it; all of that before the data
+        counts as trusted again."""
+        self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
+        held = {one.id: one for one in self.dispatcher.clear()}
+        await self._retried(lambda: self._recovery.restore_replies(self._settings.keep_secs))
+        found = await self._desk.queue.orphans()
+        claim = Claim(tenure.now_ms, commands=tuple(one for one in found if not self._has(one.id)))
+        while True:
+            older = [one for one in claim.commands if tenure.is_older(one)]
+            newer = tuple(one for one in claim.commands if not tenure.is_older(one))
+            for one in claim.commands:
+                held.pop(one.id, None)
+            await self._sort(older, frozen=True)
+            self._take(replace(claim, commands=newer))
+            claim = await self._desk.queue.claim(_CLAIM_AT_ONCE)
+            if not claim.commands and not claim.cancelled:
+                break
+        for waiting in held.values():
+            self._give(_unsent(waiting), forgotten())
+        while len(self.settlement):
+            await self._desk.clock.sleep(_TICK_SECS)
+
+    def _stand_by(self) -> None:
+        """Another collector has the turn: what was claimed and not sent is its own now."""
+        self.dispatcher.clear()
 
     async def _count(self, active: int) -> None:
         """More is ours in the queue than is in hand: an answer got lost, and something nobody knows of."""
         flights = self.in_flight.calls + self.in_flight.others
-        if active > self.waiting + flights + len(self.settlement):
-            await self._take_over(frozen=False)
+        if active > len(self.dispatcher) + flights + len(self.settlement):
+            await self._take_over()
 
-    async def _take_over(self, frozen: bool) -> None:
+    async def _take_over(self) -> None:
+        """Take over what is claimed in the queue and in nobody's hand here."""
         found = [one for one in await self._desk.queue.orphans() if not self._has(one.id)]
-        for one in await self._sorted(found, frozen):
+        for one in await self._sort(found, frozen=False):
             self._admit(one, again=True)
         self.dispatcher.wake()
+
+    async def _sort(self, found: list[QueuedCommand], frozen: bool) -> list[QueuedCommand]:
+        return await self._retried(lambda: self._recovery.sort(found, frozen)) if found else []
 
     def _has(self, id: str) -> bool:
         return id in self.dispatcher or id in self.in_flight or id in self.settlement
@@ -151,32 +184,27 @@ class Commander:
                 continue
             try:
                 claim = await self._desk.queue.claim(min(room, _CLAIM_AT_ONCE))
-                await self._take(claim)
+                self._take(claim)
                 if not claim.commands and not claim.cancelled:
                     await self._desk.queue.wait(self._settings.lease_secs / 3)
             except CommandQueueError as error:
                 self._turn.lose(error)
                 await self._desk.clock.sleep(_TICK_SECS)
 
-    async def _take(self, claim: Claim) -> None:
+    def _take(self, claim: Claim) -> None:
         self._set_now(claim.now_ms)
         for id in claim.cancelled:
             waiting = self.dispatcher.cancel(id)
             if waiting is not None:
                 self._give(_unsent(waiting), cancelled())
-        tenure = self._tenure
-        older = [one for one in claim.commands if tenure and not tenure.trusted and tenure.is_older(one)]
-        if older:
-            await self._sorted(older, frozen=True)
         for one in claim.commands:
-            if one not in older:
-                self._admit(one)
+            self._admit(one)
         self.dispatcher.wake()
 
-    async def _sorted(self, found: list[QueuedCommand], frozen: bool) -> list[QueuedCommand]:
-        return await self._retried(lambda: self._recovery.sort(found, frozen)) if found else []
-
     def _admit(self, one: QueuedCommand, again: bool = False) -> None:
+        if self._has(one.id):
+            # Claimed, and found among what is claimed, at the same time.
+            return
         monotonic = self._desk.clock.monotonic()
         if one.cancelled and one.state != State.SENDING:
             self._give(unread(one, monotonic), cancelled())

@@ -19,7 +19,15 @@ from typing import Final
 
 from publisher.ami.errors import ActionRefused, AmiError
 from publisher.command_ports import ActionLine
-from publisher.commanding.entries import CANCELLED, EXPIRED, NOT_OURS, SEND, JournalledCommand, SentLine
+from publisher.commanding.entries import (
+    CANCELLED,
+    EXPIRED,
+    GONE,
+    NOT_OURS,
+    SEND,
+    JournalledCommand,
+    SentLine,
+)
 from publisher.commanding.headers import action_of
 from publisher.commanding.outcomes import Outcome
 from publisher.commanding.rates import TokenBucket
@@ -85,10 +93,15 @@ class Dispatcher:
     def wake(self) -> None:
         self._news.set()
 
-    def clear(self) -> None:
-        """Forget all that has not been sent: another collector has taken it over."""
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self._noted) + len(self._batch)
+
+    def clear(self) -> list[WaitingCommand]:
+        """Forget all that has not been sent: what that was."""
+        left = [*self.waiting, *self._noted.values()]
         self.waiting.clear()
         self._noted.clear()
+        return left
 
     def cancel(self, id: str) -> WaitingCommand | None:
         """Take a command out that has not begun to be sent."""
@@ -235,6 +248,8 @@ class Dispatcher:
                 )
             case _ if word == CANCELLED:
                 self._settlement.give(handled, cancelled())
+            case _ if word == GONE:
+                self._settlement.give(handled, forgotten())
             case _:
                 # Another collector has taken it over, and answers it.
                 assert word == NOT_OURS
@@ -250,6 +265,12 @@ def cancelled() -> Outcome:
     return Outcome(
         state=State.REJECTED, reason=Reason.CANCELLED, message="it was cancelled before it was sent"
     )
+
+
+def forgotten() -> Outcome:
+    """The outcome of a command that the queue has forgotten, and that is known here not to have been sent."""
+    message = "the queue has forgotten it; it was not sent"
+    return Outcome(state=State.REJECTED, reason=Reason.QUEUE_ROLLED_BACK, message=message)
 
 
 async def _nobody_knows(waiting: WaitingCommand, known: JournalledCommand) -> None:

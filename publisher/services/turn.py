@@ -81,6 +81,8 @@ class Turn:
                     self.memory, _ = await self._desk.queue.renew()
                     await self._remember()
                     await self._begin(tenure)
+                    if not tenure.trusted:
+                        await self._desk.queue.confirm()
                 except QueueHeld as error:
                     self._desk.report(CommandsElsewhere(self._desk.pbx, str(error)))
                     self._on_stand_by()

@@ -184,5 +184,6 @@ def _script(name: str) -> tuple[str, str]:
 
 
 _SCRIPTS: Final = {
-    name: _script(name) for name in ("take", "renew", "release", "claim", "orphans", "sending", "finish")
+    name: _script(name)
+    for name in ("take", "confirm", "renew", "release", "claim", "orphans", "sending", "finish")
 }

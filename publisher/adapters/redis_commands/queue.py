@@ -1,16 +1,7 @@
 """The command queue of one PBX on Redis (or on the embedded server that speaks the same).
 
 The scripts in `lua/` do each step as one. What they answer is turned into the types of
-`publisher.commanding.entries` here, and here it is judged whether the server still holds what we left.
-
-When the data may be trusted (`Tenure.trusted`): the fence as it was before this turn against our memory.
-
-    nothing there, and we remember nothing        a new queue: trusted
-    nothing there, though we had a tenure         the data is gone: not trusted
-    the same server without a restart             trusted, unless our own writes are missing
-    another server or a restart                   trusted only if the fence is our own last one with all our
-                                                  writes, and we were away for less than a lease, so that
-                                                  nobody else can have had a turn that is forgotten now
+`publisher.commanding.entries` here; whoever writes into the queue's hashes, nothing of it breaks a claim.
 """
 
 from __future__ import annotations
@@ -34,8 +25,6 @@ from schemas.command_queue import CommandKeys
 
 _PAGE: Final = 200
 _NEWS_KEPT: Final = 5000
-# Two servers' clocks may differ by this much.
-_CLOCK_MARGIN_MS: Final = 2_000
 _START: Final = "0-0"
 
 
@@ -62,44 +51,31 @@ class RedisCommandQueue:
 
     async def take(self, memory: Memory) -> Tenure:
         keys, settings = self._keys, self._settings
+        remembered = (memory.epoch, memory.writes, memory.seen_ms, "1" if memory.exact else "0")
         answer = await self._link.run(
             "take",
             (keys.fence, keys.interactive, keys.bulk),
-            (self._owner, settings.lease_ms, memory.epoch, settings.max_depth),
+            (self._owner, settings.lease_ms, settings.max_depth, *remembered),
         )
         words = [_text(word) for word in answer]
         if words[0] == "held":
             left = _number(words[2]) / 1000
             raise QueueHeld(f"another collector ({words[1][:8]}) has the turn for {left:.0f} s more", left)
-        epoch, now_ms, identity = _number(words[1]), _number(words[2]), words[3]
-        before = _Before(words[4], words[5], words[6], _number(words[7]))
-        why_not = self._doubt(memory, identity, before, now_ms)
+        epoch, now_ms, identity, writes = _number(words[1]), _number(words[2]), words[3], _number(words[4])
         self._tenure = f"{epoch}:{self._owner}"
-        self._memory = Memory(epoch, identity, before.writes + 1, now_ms, exact=True)
+        self._memory = Memory(epoch, identity, writes, now_ms, exact=True)
         self._seen = [_START, _START, _START]
         return Tenure(
             epoch=epoch,
             identity=identity,
             now_ms=now_ms,
-            trusted=not why_not,
-            watermarks=(words[8], words[9]),
-            why_not=why_not,
+            trusted=not words[7],
+            watermarks=(words[5], words[6]),
+            why_not=words[7],
         )
 
-    def _doubt(self, memory: Memory, identity: str, before: _Before, now_ms: int) -> str:
-        """Why the data must not be trusted; empty if it may."""
-        if not before.epoch:
-            return "its data is gone" if memory.epoch else ""
-        ours = before.owner == self._owner
-        if ours and (before.writes < memory.writes or _number(before.epoch) < memory.epoch):
-            return "its data has gone back in time"
-        if before.identity == identity:
-            return ""
-        away_ms = now_ms - memory.seen_ms
-        same = ours and memory.exact and _number(before.epoch) == memory.epoch
-        if same and -_CLOCK_MARGIN_MS < away_ms < self._settings.lease_ms - _CLOCK_MARGIN_MS:
-            return ""
-        return "it was restarted or replaced, and what it forgot cannot be told"
+    async def confirm(self) -> None:
+        await self._fenced("confirm", (), ())
 
     @property
     def memory(self) -> Memory:
@@ -185,16 +161,6 @@ class RedisCommandQueue:
             max(known.seen_ms, now_ms),
             exact=True,
         )
-
-
-@dataclass(slots=True, frozen=True)
-class _Before:
-    """The fence as it was before our turn; empty where there was none."""
-
-    epoch: str
-    owner: str
-    identity: str
-    writes: int
 
 
 def _queued(words: Sequence[bytes]) -> QueuedCommand:

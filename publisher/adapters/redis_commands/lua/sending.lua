@@ -2,7 +2,7 @@
 -- KEYS: the fence, the news
 -- ARGV: tenure, identity, owner, the prefix of keys, then the ids
 -- Answers {'ok', now, writes, {verdict, ms left}, …} or what `refuse` answers; a verdict is "send", "expired",
---   "cancelled" or "not_ours". Asked again after a lost answer it says the same.
+--   "cancelled", "not_ours" or "gone". Asked again after a lost answer it says the same.
 local fence, replies = KEYS[1], KEYS[2]
 local tenure, owner, prefix = ARGV[1], ARGV[3], ARGV[4]
 
@@ -18,7 +18,9 @@ for index = 5, #ARGV do
   local known = redis.call('HMGET', command, 'state', 'tenure', 'expires', 'cancel')
   local state, left = known[1], tonumber(known[3] or '0') - now
   local verdict = 'send'
-  if known[2] ~= tenure or not (state == 'claimed' or state == 'sending') then
+  if not state then
+    verdict = 'gone'
+  elseif known[2] ~= tenure or not (state == 'claimed' or state == 'sending') then
     verdict = 'not_ours'
   elseif left <= 0 then
     verdict = 'expired'
