@@ -56,7 +56,8 @@ class PbxLine:
 class PublisherApp:
     """Runs the collectors, forwarders and commanders of a configuration. `start`, then `stop`.
 
-    `embedded` is the bus for consumers in this process, None where a broker is configured.
+    `embedded` is the bus for consumers in this process, None where a broker is configured. Without `commands`
+    no command is executed here.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class PublisherApp:
         report: Reporter,
         clock: Clock | None = None,
         secrets: Mapping[str, str] | None = None,
-        commands: bool = True,
+        commands: CommandsApp | None = None,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
@@ -73,7 +74,7 @@ class PublisherApp:
         self._clock = clock or SystemClock()
         self._supervisor = Supervisor(self._clock, report)
         self.lines: dict[str, PbxLine] = {}
-        self._commands = CommandsApp(settings, report, self._clock) if commands else None
+        self._commands = commands
         self.embedded: EmbeddedBus | None = None
 
     async def start(self) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from publisher.adapters.audit_file import AuditFile
-from publisher.adapters.command_journal import SqliteCommandJournal, open_command_journal
+from publisher.adapters.command_journal import open_command_journal
 from publisher.adapters.embedded_commands import EmbeddedCommands
 from publisher.adapters.journal import SqliteJournal
 from publisher.adapters.redis_commands.driver import OpenClient, RedisLink, RedisSettings, client_maker
 from publisher.adapters.redis_commands.queue import QueueSettings, RedisCommandQueue
 from publisher.channel_names import ChannelNames
+from publisher.command_ports import ActionLine, CommandJournal, CommandQueue
 from publisher.commanding.audit import Audit
 from publisher.commanding.policy import Judge
 from publisher.configuration.commands import CommandsSettings
@@ -45,8 +46,8 @@ class CommandLine:
     """What serves one PBX's commands."""
 
     commander: Commander
-    queue: RedisCommandQueue
-    journal: SqliteCommandJournal
+    queue: CommandQueue
+    journal: CommandJournal
 
     async def close(self) -> None:
         await self.queue.close()
@@ -86,25 +87,8 @@ class CommandsApp:
     async def line(self, pbx: PbxSettings, journal: SqliteJournal, collector: Collector) -> CommandLine:
         """What serves the commands of one PBX. Raises `CommandJournalError`."""
         settings, commands = self._settings, self._settings.commands
-        assert self._open is not None
-        # A file for each PBX: whoever holds its journal is the only one that writes it.
-        audit_path = (settings.policy.audit_dir or settings.journal.dir) / f"{pbx.name}.{AUDIT_FILE}"
-        command_journal = await open_command_journal(
-            settings.journal.dir,
-            pbx.name,
-            AuditFile(audit_path, settings.policy.audit_bytes, settings.policy.audit_kept),
-            commands.keep_days * 86_400,
-        )
-        queue = RedisCommandQueue(
-            RedisLink(self._url, self._open, commands.timeout_secs),
-            pbx.name,
-            command_journal.owner,
-            QueueSettings(
-                int(commands.lease_secs * 1000),
-                int(commands.keep_replies_hours * 3_600_000),
-                commands.max_depth,
-            ),
-        )
+        command_journal = await self.open_journal(pbx.name)
+        queue = self.open_queue(pbx.name, command_journal.owner)
         desk = CommandDesk(
             pbx.name,
             queue,
@@ -118,12 +102,36 @@ class CommandsApp:
             desk,
             Intake(pbx.name, judge, lambda client: self._tokens.get(client, ""), pbx.encoding),
             journal,
-            collector,
+            self.action_line(collector),
             commander_settings(commands, pbx.encoding),
             collector.watch_events,
         )
         collector.on_watched(commander.in_flight.on_event, commander.wake)
         return CommandLine(commander, queue, command_journal)
+
+    # What is made for a PBX; tests put something between that breaks.
+
+    async def open_journal(self, pbx: str) -> CommandJournal:
+        """Its command journal. Raises `CommandJournalError`."""
+        settings = self._settings
+        # A file for each PBX: whoever holds its journal is the only one that writes it.
+        audit_path = (settings.policy.audit_dir or settings.journal.dir) / f"{pbx}.{AUDIT_FILE}"
+        audit = AuditFile(audit_path, settings.policy.audit_bytes, settings.policy.audit_kept)
+        keep_secs = settings.commands.keep_days * 86_400
+        return await open_command_journal(settings.journal.dir, pbx, audit, keep_secs)
+
+    def open_queue(self, pbx: str, owner: str) -> CommandQueue:
+        """Its queue; nothing is connected yet."""
+        commands = self._settings.commands
+        assert self._open is not None
+        keep_ms = int(commands.keep_replies_hours * 3_600_000)
+        bounds = QueueSettings(int(commands.lease_secs * 1000), keep_ms, commands.max_depth)
+        link = RedisLink(self._url, self._open, commands.timeout_secs)
+        return RedisCommandQueue(link, pbx, owner, bounds)
+
+    def action_line(self, collector: Collector) -> ActionLine:
+        """Its way to the PBX."""
+        return collector
 
     async def close(self) -> None:
         if self.embedded is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,8 +11,10 @@ import typer
 from consumers.adapters.rabbitmq.driver import SourceSettings
 from consumers.adapters.rabbitmq.source import RabbitSource
 from consumers.ports import BusSource
+from publisher.adapters.clock import SystemClock
 from publisher.adapters.log import LogReporter
 from publisher.app import PublisherApp, rabbit_settings
+from publisher.app.commands import CommandsApp
 from publisher.command import interpreter
 from publisher.command.event_lines import EventPrinter, print_summary
 from publisher.command.output import for_people, say, warn
@@ -22,7 +25,9 @@ from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
 
-ROLES: Final = ("collector",)
+COLLECTOR: Final = "collector"
+COMMANDER: Final = "commander"
+ROLES: Final = (COLLECTOR, COMMANDER)
 
 
 def run(
@@ -33,17 +38,21 @@ def run(
     pbx: PbxOption = None,
     show: Annotated[bool, typer.Option("--show/--quiet", help="Print the events that pass.")] = False,
 ) -> None:
-    """Read the PBXs and put their events on the bus, until Ctrl-C or SIGTERM.
+    """Read the PBXs, put their events on the bus, execute commands for them, until Ctrl-C or SIGTERM.
 
     \b
     amibus run
     amibus run --pbx ami://bus@10.0.0.5:5038 --show
     """
-    unknown = [name for name in role.split(",") if name not in ROLES]
+    roles = role.split(",")
+    unknown = [name for name in roles if name not in ROLES]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(ROLES)}", param_hint="--role")
+    if COLLECTOR not in roles:
+        # A PBX has one connection, and its commands go through it.
+        raise typer.BadParameter(f"{COMMANDER} needs {COLLECTOR} beside it", param_hint="--role")
     settings = _settings(config, pbx)
-    run_loop(serve(settings, show))
+    run_loop(serve(settings, show, roles))
 
 
 def _settings(config: Path | None, pbx: str | None) -> Settings:
@@ -59,12 +68,14 @@ def _settings(config: Path | None, pbx: str | None) -> Settings:
     return settings
 
 
-async def serve(settings: Settings, show: bool, app: PublisherApp | None = None) -> None:
+async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) -> None:
     """Run the publisher until a signal; with `show` print what passes."""
     stop = stop_on_signals()
     log = settings.log
     report = LogReporter(log.format, log.level, log.mask_numbers)
-    app = app or PublisherApp(settings, report)
+    clock = SystemClock()
+    commands = CommandsApp(settings, report, clock) if COMMANDER in roles else None
+    app = PublisherApp(settings, report, clock, commands=commands)
     await app.start()
     interpreter.tune()
     printer = EventPrinter(calls_only=True)
