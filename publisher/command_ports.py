@@ -37,8 +37,13 @@ class CommandQueue(Protocol):
         again. Until then each one is untrusted, also that of another process."""
         ...
 
-    async def renew(self) -> tuple[Memory, int]:
-        """Go on with it; what to remember, and how many commands are claimed and not over."""
+    @property
+    def memory(self) -> Memory:
+        """What to remember of the last turn, up to the last answer; nothing before the first one."""
+        ...
+
+    async def renew(self) -> int:
+        """Go on with it; how many commands are claimed and not over."""
         ...
 
     async def release(self) -> None:

@@ -105,8 +105,8 @@ class Commander:
         """Serve the queue until cancelled."""
         self._faults.forget()
         self._faulty.clear()
-        await self._recovery.take_up_sent()
-        self._turn.memory = await self._desk.journal.memory()
+        await self._recovery.take_up_sent(self._has)
+        self._turn.remember(await self._retried(self._desk.journal.memory))
         works = (self._turn.run, self._claim, self._dispatch, self._look, self._tell_news, self._fail)
         try:
             async with asyncio.TaskGroup() as group:

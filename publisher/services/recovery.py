@@ -49,8 +49,9 @@ class Recovery:
         self._settlement = settlement
         self._watch = watch
 
-    async def take_up_sent(self) -> None:
-        """What an earlier process sent and did not answer. Tries until the journal can be read."""
+    async def take_up_sent(self, in_hand: Callable[[str], bool]) -> None:
+        """What an earlier process sent and did not answer; not what is `in_hand` in this one. Tries until the
+        journal can be read."""
         while True:
             try:
                 unfinished = await self._desk.journal.unfinished()
@@ -58,7 +59,7 @@ class Recovery:
             except CommandJournalError as error:
                 self._desk.report(CommandJournalAlarm(self._desk.pbx, str(error)))
                 await self._desk.clock.sleep(_RETRY_SECS)
-        await self.find_out([known for known in unfinished if known.id not in self._in_flight])
+        await self.find_out([known for known in unfinished if not in_hand(known.id)])
 
     async def find_out(self, sent: Iterable[JournalledCommand]) -> None:
         """What became of commands that were sent: from the events since then, and from those to come."""

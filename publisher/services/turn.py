@@ -54,7 +54,11 @@ class Turn:
         self._held = asyncio.Event()
         self._lost = asyncio.Event()
         self._trouble: CommandQueueError | None = None
-        self.memory = Memory()
+        self._before = Memory()
+
+    def remember(self, before: Memory) -> None:
+        """What an earlier process had of its last turn."""
+        self._before = before
 
     @property
     def held(self) -> bool:
@@ -77,9 +81,10 @@ class Turn:
             while True:
                 self._lost.clear()
                 try:
-                    tenure = await self._desk.queue.take(self.memory)
-                    self.memory, _ = await self._desk.queue.renew()
-                    await self._remember()
+                    # This process's own memory is up to the last answer; the journal's may be older.
+                    memory = self._desk.queue.memory
+                    tenure = await self._desk.queue.take(memory if memory.epoch else self._before)
+                    await self._note()
                     await self._begin(tenure)
                     if not tenure.trusted:
                         await self._desk.queue.confirm()
@@ -109,8 +114,8 @@ class Turn:
                     async with asyncio.timeout(self._lease_secs / 3):
                         await self._lost.wait()
                 except TimeoutError:
-                    self.memory, active = await self._desk.queue.renew()
-                    await self._remember()
+                    active = await self._desk.queue.renew()
+                    await self._note()
                     await self._on_active(active)
         except CommandQueueError as error:
             self._trouble = error
@@ -118,9 +123,9 @@ class Turn:
         if self._trouble is not None and not isinstance(self._trouble, QueueFenced):
             self._tell(self._trouble, 0.0)
 
-    async def _remember(self) -> None:
+    async def _note(self) -> None:
         try:
-            await self._desk.journal.remember(self.memory)
+            await self._desk.journal.remember(self._desk.queue.memory)
         except CommandJournalError as error:
             # The turn goes on; what must not be forgotten is noted with each command, or that is not sent.
             self._desk.report(CommandJournalAlarm(self._desk.pbx, str(error)))

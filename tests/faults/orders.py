@@ -71,7 +71,7 @@ class Books:
 
 
 class Orders:
-    """Gives orders until `most` were given or `stop` is called; each worker waits for its reply."""
+    """Gives `most` orders; each worker waits for the reply to its last one."""
 
     def __init__(self, client: CommandClient, books: Books, seed: int, most: int, workers: int = 24) -> None:
         self._client = client
@@ -81,10 +81,7 @@ class Orders:
         self._workers = workers
         self._given = 0
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def given(self) -> int:
-        return self._given
+        self._news = asyncio.Event()
 
     @property
     def answered(self) -> int:
@@ -93,9 +90,11 @@ class Orders:
     def start(self) -> None:
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
 
-    def stop(self) -> None:
-        """Give no more."""
-        self._most = self._given
+    async def reached(self, answered: int) -> None:
+        """So many are answered."""
+        while self.answered < answered:
+            self._news.clear()
+            await self._news.wait()
 
     async def done(self, secs: float) -> None:
         """All that was ordered is answered."""
@@ -123,6 +122,7 @@ class Orders:
                 await asyncio.sleep(0.1)
         self._books.ordered[id] = action
         self._books.replies[id] = await sent.reply(120)
+        self._news.set()
 
     def _choice(self) -> tuple[str, dict[str, Any]]:
         draw, chance = self._chance.random(), self._chance

@@ -33,6 +33,7 @@ class PrivateRedis:
             "appendfsync": "always",
             "save": "",
             "daemonize": "no",
+            "enable-debug-command": "yes",
         }
         args = [program, *(word for key, value in settings.items() for word in (f"--{key}", value))]
         self._server = ServerProcess(guard, args, dict(os.environ), self.folder / "output.log")
@@ -50,6 +51,18 @@ class PrivateRedis:
 
     def kill9(self) -> None:
         self._server.kill9()
+
+    def copy_data(self) -> Path:
+        """A copy of the data as they are on the disk now, for `roll_back`."""
+        copy = Path(tempfile.mkdtemp(prefix="copy-", dir=self.folder))
+        shutil.copytree(self.folder / "appendonlydir", copy / "appendonlydir")
+        return copy
+
+    def roll_back(self, copy: Path) -> None:
+        """Put an older copy in the place of the data of a server that does not run."""
+        assert not self.running
+        shutil.rmtree(self.folder / "appendonlydir")
+        shutil.copytree(copy / "appendonlydir", self.folder / "appendonlydir")
 
     def sigstop(self) -> None:
         self._server.signal_group(signal.SIGSTOP)

@@ -2,8 +2,9 @@
 
 It runs in a thread with an event loop of its own, so that a busy or stopped test loop never disturbs the
 timing of the bytes. States of the line: open; `frozen` (half-open: bytes of both sides are read and
-thrown away, nothing is closed, new connections are accepted and stay mute); `down` (every connection is
-reset and new ones are refused with a reset). `delay_secs` holds each piece back that long, and
+thrown away, nothing is closed, new connections are accepted and stay mute); `loses_replies` (what the target
+answers is thrown away, what it is asked is not); `down` (every connection is reset and new ones are refused
+with a reset). `delay_secs` holds each piece back that long, and
 `bytes_per_sec` limits each direction. What waits in the proxy is bounded by one 64 KiB piece a direction.
 """
 
@@ -37,6 +38,7 @@ class CuttableProxy:
         self._server: asyncio.Server | None = None
         self.port = 0
         self.frozen = False
+        self.loses_replies = False
         self.down = False
         self.delay_secs = 0.0
         self.bytes_per_sec = 0
@@ -74,9 +76,14 @@ class CuttableProxy:
         """Go half-open: swallow bytes both ways without closing anything."""
         self.frozen = True
 
+    def lose_replies(self) -> None:
+        """Let requests pass and swallow the answers."""
+        self.loses_replies = True
+
     def resume(self) -> None:
         """Open again. What was swallowed is gone, so frozen connections are reset."""
-        was_frozen, self.frozen, self.down = self.frozen, False, False
+        was_frozen, self.frozen, self.down = self.frozen or self.loses_replies, False, False
+        self.loses_replies = False
         self.delay_secs, self.bytes_per_sec = 0.0, 0
         if was_frozen:
             self._on_loop(self._reset_all)
@@ -126,20 +133,22 @@ class CuttableProxy:
             return
         self._writers |= {writer, far_writer}
         try:
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, answers=True))
         except (OSError, asyncio.CancelledError):
             return
         finally:
             self._reset(writer)
             self._reset(far_writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool = False
+    ) -> None:
         while data := await reader.read(1 << 16):
             if self.delay_secs:
                 await asyncio.sleep(self.delay_secs)
             if self.bytes_per_sec:
                 await asyncio.sleep(len(data) / self.bytes_per_sec)
-            if self.frozen:
+            if self.frozen or (answers and self.loses_replies):
                 self.bytes_swallowed += len(data)
                 continue
             writer.write(data)

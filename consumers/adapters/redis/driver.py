@@ -27,7 +27,8 @@ from schemas.command_queue import CLIENT_SCRIPTS, client_script
 from schemas.redis_url import RedisUrl
 from schemas.redis_words import redis_verdict
 
-_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+# RuntimeError: a connection that was closed while it was being used, as uvloop says it.
+_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 _CLOSE_SECS: Final = 2.0
 _CONNECTIONS: Final = 8
 _sentinels: Final[Callable[..., Any]] = Sentinel

@@ -30,7 +30,8 @@ from schemas.command_queue import prelude
 from schemas.redis_url import RedisUrl
 from schemas.redis_words import redis_verdict
 
-DRIVER_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+# RuntimeError: a connection that was closed while it was being used, as uvloop says it.
+DRIVER_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 _MAX_CONNECTIONS: Final = 8
 _CLOSE_SECS: Final = 2.0
 

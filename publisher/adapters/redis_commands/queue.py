@@ -79,12 +79,12 @@ class RedisCommandQueue:
 
     @property
     def memory(self) -> Memory:
-        """What to remember of this tenure."""
+        """What to remember, up to the last answer: every write of ours that was heard of counts."""
         return self._memory
 
-    async def renew(self) -> tuple[Memory, int]:
+    async def renew(self) -> int:
         answer = await self._fenced("renew", (self._keys.active,), (self._settings.lease_ms,))
-        return self._memory, _number(answer[3])
+        return _number(answer[3])
 
     async def release(self) -> None:
         await self._link.run("release", (self._keys.fence,), (self._tenure,))
