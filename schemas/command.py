@@ -15,6 +15,7 @@ epoch) and `ttl` (for how long it may be begun, milliseconds, counted by Redis f
 
 from __future__ import annotations
 
+import difflib
 import hmac
 import re
 import uuid
@@ -24,7 +25,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from schemas.action_fields import ACTION, HEADER, TextMap
-from schemas.actions import ActionSpec, action_named
+from schemas.actions import ACTIONS, ActionSpec, action_named
 from schemas.codecs import decode_map, pack_body
 from schemas.envelope import kind_of
 from schemas.errors import CommandError, DecodeError
@@ -172,8 +173,10 @@ def check_ttl(ttl_ms: Any) -> int:
 def _typed(action: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     spec = action_named(action)
     if spec is None:
+        close = difflib.get_close_matches(action.capitalize(), ACTIONS, n=1, cutoff=0.7)
+        hint = f" (did you mean {close[0]}?)" if close else ""
         raise CommandError(
-            "action", "is no typed action; others can only be sent raw, if the policy names them"
+            "action", f"is no typed action{hint}; others can only be sent raw, if the policy names them"
         )
     return spec.name, spec.check(fields)
 

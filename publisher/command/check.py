@@ -13,6 +13,7 @@ from publisher.adapters.rabbitmq.bus import RabbitBus
 from publisher.ami.framing import Packet
 from publisher.ami.session import Reply
 from publisher.app import rabbit_settings
+from publisher.command.check_commands import ask_rights, check_queue, show_policy, write_classes
 from publisher.command.dialogue import Dialogue
 from publisher.command.manager_conf import ami_major, manager_conf
 from publisher.command.output import for_people, print_json, say
@@ -41,6 +42,7 @@ class PbxFindings:
     ami_version: str = ""
     asterisk_version: str = ""
     warnings: list[str] = field(default_factory=list)
+    write: frozenset[str] = frozenset()
     events_seen: int = 0
     timestamps: bool | None = None
 
@@ -49,7 +51,7 @@ class PbxFindings:
         entry |= {"ok": not self.problem, "problem": self.problem, "warnings": self.warnings}
         entry |= {"asterisk": self.asterisk_version, "ami": self.ami_version}
         entry |= {"timestampevents": self.timestamps, "events_seen": self.events_seen}
-        return entry | {"manager_conf": manager_conf(self.pbx, self.ami_version)}
+        return entry | {"manager_conf": manager_conf(self.pbx, self.ami_version, self.write)}
 
 
 def check(
@@ -67,7 +69,8 @@ def check(
     """Show the configuration as it is understood, and try what it names.
 
     Each PBX is connected to and logged in to; its version, missing rights and settings are reported, with
-    what belongs into its manager.conf. The broker is connected to. No secret is shown.
+    what belongs into its manager.conf. The broker and the queue of commands are connected to. The policy is
+    told in words. No secret is shown.
 
     \b
     amibus check
@@ -84,6 +87,7 @@ def check(
         settings = load_settings(config)
         pbxs = settings.pbx
         _show_settings(settings)
+        show_policy(settings)
     if offline:
         return
     if not asyncio.run(_probe(pbxs, settings, listen)):
@@ -99,12 +103,15 @@ def _show_settings(settings: Settings) -> None:
         for table in values if isinstance(values, list) else [values]:
             say(f"[[{section}]]" if isinstance(values, list) else f"[{section}]")
             for key, value in table.items():
-                say(f"  {key} = {value}")
+                # The clients are told in words.
+                if (section, key) != ("policy", "client"):
+                    say(f"  {key} = {value}")
 
 
 async def _probe(pbxs: list[PbxSettings], settings: Settings | None, listen_secs: float) -> bool:
     """Try everything at once, tell in the configuration's order; whether all is well."""
-    probes = [asyncio.ensure_future(_probe_pbx(pbx, listen_secs)) for pbx in pbxs]
+    write = write_classes(settings) if settings is not None else frozenset[str]()
+    probes = [asyncio.ensure_future(_probe_pbx(pbx, listen_secs, write)) for pbx in pbxs]
     well = True
     try:
         if not pbxs:
@@ -120,11 +127,12 @@ async def _probe(pbxs: list[PbxSettings], settings: Settings | None, listen_secs
         await asyncio.gather(*probes, return_exceptions=True)
     if settings is not None:
         well = await _check_bus(settings.bus, probe_bus) and well
+        well = await check_queue(settings) and well
     return well
 
 
-async def _probe_pbx(pbx: PbxSettings, listen_secs: float) -> PbxFindings:
-    findings = PbxFindings(pbx)
+async def _probe_pbx(pbx: PbxSettings, listen_secs: float, write: frozenset[str]) -> PbxFindings:
+    findings = PbxFindings(pbx, write=write)
     seen: list[Packet] = []
 
     def heard(packet: Packet) -> None:
@@ -136,6 +144,7 @@ async def _probe_pbx(pbx: PbxSettings, listen_secs: float) -> PbxFindings:
             findings.greeting, findings.ami_version = dialogue.greeting, dialogue.ami_version
             await _ask_version(dialogue, findings)
             await _ask_lists(dialogue, findings)
+            findings.warnings += await ask_rights(dialogue, write)
             findings.warnings += [f"a filter was refused: {text}" for text in dialogue.filters_refused]
             await _listen(dialogue, findings, listen_secs)
     except PublisherError as error:
@@ -205,7 +214,7 @@ def _show_pbx(findings: PbxFindings) -> None:
         say(f"  warning: {warning}")
     if findings.problem or findings.warnings:
         say("  its manager.conf should have:")
-        for line in manager_conf(pbx, findings.ami_version).splitlines():
+        for line in manager_conf(pbx, findings.ami_version, findings.write).splitlines():
             say(f"    {line}".rstrip())
 
 

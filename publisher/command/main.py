@@ -19,10 +19,23 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from consumers.errors import ConsumerError
-from publisher.command import check, decode, demo, journal, record, schema, simulate, tail, topology
+from publisher.command import (
+    check,
+    commands,
+    decode,
+    demo,
+    journal,
+    record,
+    schema,
+    send,
+    simulate,
+    tail,
+    topology,
+)
 from publisher.command import run as run_verb
 from publisher.command.output import warn
 from publisher.errors import ConfigurationError, PublisherError
+from schemas.errors import CommandError
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -48,6 +61,8 @@ app.command("run")(run_verb.run)
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("tail")(tail.tail)
+app.command("send")(send.send)
+app.add_typer(commands.commands, name="commands")
 app.command("simulate")(simulate.simulate)
 app.command("record")(record.record)
 app.command("decode")(decode.decode)
@@ -109,7 +124,7 @@ def run(arguments: list[str]) -> int:
     except ConfigurationError as error:
         warn(str(error))
         return USAGE
-    except (PublisherError, ConsumerError) as error:
+    except (PublisherError, ConsumerError, CommandError) as error:
         warn(str(error))
         return FAILED
     except Exception as error:

@@ -93,6 +93,11 @@ async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) ->
     facts = {"recorded": recorded}
     if any(line.forwarder for line in app.lines.values()):
         facts["confirmed"] = confirmed
+    answered = [
+        sum(line.commands.commander.settlement.given.values()) for line in app.lines.values() if line.commands
+    ]
+    if answered:
+        facts["commands"] = sum(answered)
     left_out = sum(line.collector.recorder.left_out for line in app.lines.values())
     if left_out:
         facts["left_out"] = left_out
@@ -102,7 +107,9 @@ async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) ->
 def _introduction(settings: Settings) -> str:
     names = ", ".join(f"{pbx.name} ({pbx.address})" for pbx in settings.pbx)
     bus = settings.bus.read_url()
-    return f"serving {names}; bus {bus}; journals in {settings.journal.dir}; Ctrl-C ends it"
+    clients = len(settings.policy.client)
+    commands = f"; commands of {clients} client{'s'[: clients != 1]}" if clients else ""
+    return f"serving {names}; bus {bus}{commands}; journals in {settings.journal.dir}; Ctrl-C ends it"
 
 
 def source_of(app: PublisherApp, settings: Settings) -> BusSource:

@@ -1,0 +1,121 @@
+"""`amibus commands`: what stands in the command queues."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from consumers.commands import CommandClient, QueuedView
+from publisher.command.output import for_people, print_json, say, warn
+from publisher.command.queue_access import pbx_name, queue_client, run_with
+from publisher.command.send import show_reply
+from publisher.command.settings_file import ConfigOption, load_settings
+from schemas.timestamps import timestamp_text
+
+FAILED = 1
+_CANCEL_SECS = 5.0
+
+commands = typer.Typer(
+    help="Look at the commands in the queue of a PBX, and call them back.", no_args_is_help=True
+)
+
+PbxNameOption = Annotated[
+    str | None, typer.Option("--pbx", help="Which PBX; the only one by default.", metavar="NAME")
+]
+IdArgument = Annotated[str, typer.Argument(help="The command's id.", metavar="ID")]
+
+
+@commands.command("ls")
+def ls(
+    config: ConfigOption = None,
+    pbx: PbxNameOption = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000, metavar="N")] = 200,
+) -> None:
+    """List the commands that are not over: those under way, then those that wait."""
+    settings = load_settings(config)
+    name = pbx_name(settings, pbx)
+    queue = queue_client(settings)
+    views = run_with(queue, queue.waiting(name, limit))
+    for view in views:
+        if for_people():
+            now_ms = time.time_ns() // 1_000_000
+            age, left = (now_ms - view.queued_ms) / 1000, (view.expires_ms - now_ms) / 1000
+            until = f"{left:.0f} s left" if left > 0 else "over"
+            say(
+                f"{view.id:<34} {view.state:<8} {view.action:<18} {view.client:<12} {age:6.1f} s old  {until}"
+            )
+        else:
+            print_json(as_map(view))
+    if for_people() and not views:
+        say(f"no command of {name} waits or is under way")
+
+
+@commands.command("show")
+def show(id: IdArgument, config: ConfigOption = None, pbx: PbxNameOption = None) -> None:
+    """Show one command and its reply, as long as the queue keeps them."""
+    settings = load_settings(config)
+    name = pbx_name(settings, pbx)
+    queue = queue_client(settings)
+    view = run_with(queue, queue.look(name, id))
+    if view is None:
+        _unknown(name, id)
+        return
+    if not for_people():
+        print_json(as_map(view))
+        return
+    say(f"{view.action} of {view.client}, {view.priority}: {view.state}")
+    queued, until = timestamp_text(view.queued_ms * 1000), timestamp_text(view.expires_ms * 1000)
+    say(f"  queued {queued}, to be begun by {until}")
+    for field, value in (view.command.fields if view.command else {}).items():
+        say(f"  {field} = {value}")
+    if view.reply is not None:
+        show_reply(view.reply)
+
+
+@commands.command("cancel")
+def cancel(id: IdArgument, config: ConfigOption = None, pbx: PbxNameOption = None) -> None:
+    """Call a command back that has not been sent yet.
+
+    Exit code 0: it will not be sent; 1: it is being sent or over already, or nobody has said yet.
+    """
+    settings = load_settings(config)
+    name = pbx_name(settings, pbx)
+    queue = queue_client(settings)
+    run_with(queue, _cancel(queue, name, id))
+
+
+async def _cancel(queue: CommandClient, pbx: str, id: str) -> None:
+    sent = await queue.follow(pbx, id)
+    if sent is None:
+        _unknown(pbx, id)
+        return
+    answer = await queue.cancel(pbx, id)
+    if answer == "late":
+        warn(f"{id} is being sent already, and cannot be called back")
+        raise typer.Exit(FAILED)
+    reply = await sent.reply(_CANCEL_SECS)
+    show_reply(reply)
+    if reply.reason not in ("cancelled", "expired"):
+        raise typer.Exit(FAILED)
+
+
+def _unknown(pbx: str, id: str) -> None:
+    warn(f"the queue of {pbx} knows no command {id}; replies are kept for [commands] keep_replies_hours")
+    raise typer.Exit(FAILED)
+
+
+def as_map(view: QueuedView) -> dict[str, Any]:
+    """A command for programs."""
+    entry: dict[str, Any] = {"id": view.id, "pbx": view.pbx, "client": view.client, "action": view.action}
+    entry |= {"state": view.state, "priority": view.priority}
+    entry |= {
+        "queued_at": timestamp_text(view.queued_ms * 1000),
+        "expires_at": timestamp_text(view.expires_ms * 1000),
+    }
+    if view.command is not None:
+        entry["fields"] = view.command.fields
+    if view.reply is not None:
+        entry["reply"] = view.reply.to_map()
+    return entry
