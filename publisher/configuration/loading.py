@@ -60,6 +60,8 @@ def parse(
     errors = [(0, sentence) for sentence in unusable]
     place = _Place(path, Locations(text), origins)
     context = {"folder": path.parent, "environ": environ}
+    # Where the table is missing its folder is beside the file all the same.
+    data.setdefault("journal", {})
     settings = None
     try:
         settings = Settings.model_validate(data, context=context)

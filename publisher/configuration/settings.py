@@ -23,7 +23,11 @@ from publisher.configuration.section import Section
 class JournalSettings(Section):
     """Where events stand until the bus has them, and for how long they are kept after that."""
 
-    dir: Path = Field(default=Path("data"), description="Folder of the journals, one SQLite file a PBX.")
+    dir: Path = Field(
+        default=Path("data"),
+        validate_default=True,
+        description="Folder of the journals, one SQLite file a PBX.",
+    )
     durability: Literal["process", "power"] = Field(
         default="process",
         description="What a journalled event survives: a crash of the process, or a power cut too (fsync).",

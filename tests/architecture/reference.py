@@ -1,4 +1,4 @@
-"""The reference pages that are generated: all settings, all log events.
+"""The reference pages that are generated: all settings, all log events, all actions.
 
 `python -m tests.architecture.reference` (or `make reference`) writes them anew; a test compares.
 """
@@ -19,10 +19,12 @@ from publisher.configuration.example import ARRAYS, SIZES, own_fields, sections,
 from publisher.configuration.quantities import format_size
 from publisher.configuration.section import TlsSettings
 from publisher.reports import BusBlocked, CommandJournalAlarm, JournalAlarm, Report
+from schemas.actions import ACTIONS, ActionSpec, Group
 
 ROOT: Final = Path(__file__).parents[2]
 SETTINGS_PAGE: Final = ROOT / "deploy/docs/settings.md"
 LOG_PAGE: Final = ROOT / "deploy/docs/log-events.md"
+ACTIONS_PAGE: Final = ROOT / "deploy/docs/actions.md"
 
 _NOT_USED_YET: Final = frozenset({"gateway", "binding"})
 
@@ -52,6 +54,17 @@ digits unless `[log] mask_numbers = false`.
 
 | event | level | data | meaning |
 |---|---|---|---|
+"""
+
+
+_ACTIONS_HEAD: Final = """\
+# Actions
+
+What a client may send, generated from the program (`make reference`). Names are those of Asterisk's manager
+interface, in any case. `*` marks fields that must be given. A map's entries are written
+`Variable.NAME=value` on the command line. Whether a client may send an action, and with which values, is the
+policy's to say ([commands](commands.md)); everything else Asterisk knows goes only raw, where the policy
+names it.
 """
 
 
@@ -133,7 +146,31 @@ def _level(kind: type[Report]) -> str:
     return quiet
 
 
+def actions_page() -> str:
+    """The reference of all typed actions."""
+    parts = [_ACTIONS_HEAD]
+    for group in Group:
+        parts.append(f"## {group.value}\n")
+        for spec in ACTIONS.values():
+            if spec.group is group:
+                parts.append(_action(spec))
+    return "\n".join(parts)
+
+
+def _action(spec: ActionSpec) -> str:
+    known = f" (Asterisk's `{spec.ami}`)" if spec.ami else ""
+    lines = [f"### {spec.name}\n", f"{spec.about}{known}", ""]
+    if spec.fields:
+        lines += ["| field | meaning |", "|---|---|"]
+        for name, field in spec.fields.items():
+            meaning = field.about.replace("|", "\\|").replace("<", "&lt;")
+            lines.append(f"| `{name}`{' *' if field.required else ''} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def write() -> None:
+    ACTIONS_PAGE.write_text(actions_page(), encoding="utf-8")
     SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8")
     LOG_PAGE.write_text(log_page(), encoding="utf-8")
 

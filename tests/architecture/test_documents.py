@@ -18,12 +18,17 @@ from publisher.adapters.journal import loss
 from publisher.ami.reports import CloseCause
 from publisher.channel_names import ChannelNames
 from publisher.command import main, manager_conf
+from publisher.command.check_commands import write_classes
 from publisher.command.topology import described
 from publisher.configuration.loading import parse
+from publisher.configuration.policy import ClientSettings, PolicySettings
+from publisher.configuration.settings import Settings
 from publisher.decoding import MALFORMED
 from publisher.services import link
 from schemas import check_pattern, decode, routing_keys
+from schemas.actions import Group
 from schemas.message import JSON
+from schemas.reply import FINAL, Reason
 from tests.architecture import reference
 from tests.architecture.blocks import PAGES, ROOT, Block, blocks, command_lines, links, table
 from tests.architecture.test_layers import LAYERS
@@ -51,8 +56,12 @@ def test_every_page_of_the_folder_is_in_its_list() -> None:
 
 @pytest.mark.parametrize(
     ("page", "text"),
-    [(reference.SETTINGS_PAGE, reference.settings_page()), (reference.LOG_PAGE, reference.log_page())],
-    ids=["settings", "log events"],
+    [
+        (reference.SETTINGS_PAGE, reference.settings_page()),
+        (reference.LOG_PAGE, reference.log_page()),
+        (reference.ACTIONS_PAGE, reference.actions_page()),
+    ],
+    ids=["settings", "log events", "actions"],
 )
 def test_the_generated_pages_are_current(page: Path, text: str) -> None:
     assert page.read_text(encoding="utf-8") == text, "run: make reference"
@@ -63,7 +72,9 @@ def test_the_generated_pages_are_current(page: Path, text: str) -> None:
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=lambda block: block.name)
 def test_every_configuration_loads(block: Block, tmp_path: Path) -> None:
-    for name, text in (("amibus.secret", "s"), ("bus.url", "amqp://u:p@broker:5672/v")):
+    files = {"amibus.secret": "s", "bus.url": "amqp://u:p@broker:5672/v"}
+    files |= {"crm.token": "not-a-real-token", "redis.url": "redis://u:p@redis:6379/0"}
+    for name, text in files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
     parse(block.text, tmp_path / "amibus.toml", {"BRANCH_SECRET": "s"})
@@ -97,7 +108,7 @@ def test_every_json_is_a_body_or_a_control_map(block: Block) -> None:
 
 def options_of(words: list[str]) -> str:
     """The help text of a command line's verb."""
-    verb = words[:2] if words[0] in ("journal", "topology") and len(words) > 1 else words[:1]
+    verb = words[:2] if words[0] in ("commands", "journal", "topology") and len(words) > 1 else words[:1]
     shown = amibus(*verb, "--help", cwd=ROOT)
     assert shown.returncode == 0, f"amibus {' '.join(verb)}: {shown.stderr.decode()}"
     return shown.stdout.decode()
@@ -115,13 +126,33 @@ def test_every_command_line_names_a_verb_and_options_that_exist() -> None:
                 assert re.search(rf"(?<![\w-]){word}(?![\w-])", known[key]), f"amibus {' '.join(words)}"
 
 
+CONFIGURATION = """
+[[pbx]]
+host = "127.0.0.1"
+port = {}
+username = "bus"
+secret_env = "AMIBUS_SECRET"
+[[policy.client]]
+name = "crm"
+secret = "not-a-real-token"
+commands = ["calls", "queues", "status"]
+extensions = ["200-249"]
+channels = ["SIP/{{extension}}"]
+contexts = ["internal"]
+destinations = ["200-249"]
+queues = ["support"]
+"""
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Path]]:
-    """A simulated PBX and `amibus run` on it, with journals in a folder."""
+    """A simulated PBX and `amibus run` on it, with its configuration and journals in a folder."""
     folder = tmp_path_factory.mktemp("installation")
     with simulating("--calls-per-second", "20", cwd=folder) as simulator:
+        (folder / "amibus.toml").write_text(CONFIGURATION.format(simulator.port), encoding="utf-8")
+        (folder / "amibus.toml").chmod(0o600)
         service = subprocess.Popen(
-            [*COMMAND, "run", "--pbx", simulator.url, "--show"],
+            [*COMMAND, "run", "--show"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
@@ -149,9 +180,10 @@ def test_what_the_documents_tell_to_type_works(
 ) -> None:
     simulator, folder = installation
     words = [simulator.url if word == A_PBX else word for word in words]
-    run = amibus(*words, cwd=ROOT, AMIBUS_SECRET=SECRET, AMIBUS__JOURNAL__DIR=str(folder / "data"))
+    run = amibus(*words, cwd=ROOT, AMIBUS_SECRET=SECRET, AMIBUS_CONFIG=str(folder / "amibus.toml"))
     assert run.returncode == 0, run.stderr.decode()
-    assert run.stdout
+    # A queue in which nothing waits lists nothing.
+    assert run.stdout or words == ["commands", "ls"]
 
 
 def test_make_targets_that_the_documents_name_exist() -> None:
@@ -191,6 +223,22 @@ def test_the_table_of_causes_is_complete() -> None:
     known |= {loss.DISK_FULL, loss.DISK_SLOW, loss.RETENTION, loss.JOURNAL_DAMAGED}
     known |= {"pbx_restart", "collector_restart", "malformed"}
     assert {row[0] for row in table(DOCS / "journal-and-gaps.md", "cause")} == known
+
+
+def test_the_tables_of_states_and_reasons_are_complete() -> None:
+    page = DOCS / "commands.md"
+    assert {row[0] for row in table(page, "state")} == {str(state) for state in FINAL}
+    rows = table(page, "reason")
+    assert [row[0] for row in rows] == [str(reason) for reason in Reason]
+    assert {row[1] for row in rows} == {str(state) for state in FINAL} - {"succeeded"}
+
+
+def test_the_table_of_write_classes_is_the_one_that_check_looks_for() -> None:
+    named = " ".join(row[1] for row in table(DOCS / "commands.md", "what")[:6]).replace("`", " ").split()
+    everything = {"commands": [group.value for group in Group]}
+    client = ClientSettings.model_validate({"name": "all", "secret": "not-a-real-token", **everything})
+    settings = Settings(policy=PolicySettings(client=[client]))
+    assert set(named) >= write_classes(settings)
 
 
 def test_the_examples_of_patterns_and_parties_are_true() -> None:
