@@ -35,7 +35,7 @@ from publisher.services.supervisor import CallbackFaults
 from publisher.services.turn import Turn
 from schemas.reply import Reason, State, Step
 
-_CLAIM_AT_ONCE: Final = 64
+_CLAIM_AT_ONCE: Final = 256
 _TICK_SECS: Final = 0.1
 _JOURNAL_RETRY_SECS: Final = 1.0
 _NEWS_WAITING: Final = 1_000

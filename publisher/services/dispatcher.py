@@ -39,7 +39,7 @@ from publisher.services.in_flight import InFlight
 from publisher.services.settlement import CommandDesk, Handled, Settlement
 from schemas.reply import Reason, State
 
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 256
 _JOURNAL_RETRY_SECS: Final = 1.0
 # Where the connection takes nothing although it stands.
 _REFUSED_SECS: Final = 0.05
@@ -80,7 +80,7 @@ class Dispatcher:
         self._settings = settings
         self._rate = TokenBucket(settings.rate, settings.burst)
         self._news = asyncio.Event()
-        self._batch: list[WaitingCommand] = []
+        self._batch: dict[str, WaitingCommand] = {}
         self._noted: dict[str, WaitingCommand] = {}
         self._alarm = ""
         self.waiting = Waiting()
@@ -88,7 +88,7 @@ class Dispatcher:
         self.sent = 0
 
     def __contains__(self, id: str) -> bool:
-        return id in self.waiting or id in self._noted or any(one.id == id for one in self._batch)
+        return id in self.waiting or id in self._noted or id in self._batch
 
     def wake(self) -> None:
         self._news.set()
@@ -117,12 +117,12 @@ class Dispatcher:
         batch = self._next_batch()
         if not batch:
             return min(1.0, self._rate.wait_secs(self._desk.clock.monotonic()) or 1.0)
-        self._batch = list(batch)
+        self._batch = {one.id: one for one in batch}
         try:
             await self._send(batch)
         finally:
-            left = self._batch
-            self._batch = []
+            left = list(self._batch.values())
+            self._batch = {}
             self.waiting.put_back(one for one in left if one.id not in self._noted)
         return _REFUSED_SECS if len(left) == len(batch) else 0.0
 
@@ -234,8 +234,7 @@ class Dispatcher:
     def _drop(self, one: WaitingCommand) -> None:
         """It is no longer here."""
         self._noted.pop(one.id, None)
-        if one in self._batch:
-            self._batch.remove(one)
+        self._batch.pop(one.id, None)
 
     def _settle_unsent(self, one: WaitingCommand, word: str) -> None:
         self._noted.pop(one.id, None)

@@ -27,7 +27,7 @@ from schemas.command import Command
 from schemas.reply import MAX_REPLY_BYTES, Reply, State
 from schemas.timestamps import timestamp_text
 
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 256
 # What the journal keeps of a reply; the lists of a larger one stand in the queue alone.
 _KEPT_BYTES: Final = 16 << 10
 _UNNOTED_KEPT: Final = 10_000

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import backlog, decode, latency, path
+from tests.benchmarks import backlog, commands, decode, latency, path
 from tests.benchmarks.broker import Broker
 from tests.benchmarks.figures import Row, print_table, write_json
 from tests.benchmarks.machine import this_machine
@@ -22,7 +22,8 @@ from tests.services.choice import ServicesMissing
 from tests.services.guard import Guard
 from tests.services.server_process import ServerFailed
 
-PARTS = ("decode", "path", "latency", "backlog")
+PARTS = ("decode", "path", "latency", "backlog", "commands")
+BROKERS = frozenset({"path", "latency", "backlog"})
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,9 +36,12 @@ class Size:
     latency_secs: int = 15
     latency_rounds: int = 3
     backlog_events: int = 1_000_000
+    single_commands: int = 1_000
+    many_commands: int = 10_000
+    command_rounds: int = 5
 
 
-QUICK = Size(3, 20_000, 2, 4, 1, 50_000)
+QUICK = Size(3, 20_000, 2, 4, 1, 50_000, 200, 2_000, 2)
 
 
 def main() -> int:
@@ -77,19 +81,24 @@ async def _measure(parts: Sequence[str], size: Size) -> tuple[list[Row], str]:
     if "decode" in parts:
         _say("decode")
         rows += decode.measure(size.decode_runs)
-    if set(parts) <= {"decode"}:
-        return rows, ""
+    version = ""
     guard = Guard()
     try:
-        broker = Broker(guard)
-        try:
-            with tempfile.TemporaryDirectory(prefix="amibus-benchmark-") as folder:
-                rows += await _with_broker(guard, broker, Path(folder), parts, size)
-            return rows, broker.version()
-        finally:
-            broker.server.close()
+        with tempfile.TemporaryDirectory(prefix="amibus-benchmark-") as folder:
+            if BROKERS & set(parts):
+                broker = Broker(guard)
+                try:
+                    rows += await _with_broker(guard, broker, Path(folder), parts, size)
+                    version = broker.version()
+                finally:
+                    broker.server.close()
+            if "commands" in parts:
+                _say("commands")
+                counts = (size.single_commands, size.many_commands, size.command_rounds)
+                rows += await commands.measure(guard, Path(folder), *counts)
     finally:
         guard.close()
+    return rows, version
 
 
 async def _with_broker(
