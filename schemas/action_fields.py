@@ -20,8 +20,14 @@ from schemas.errors import CommandError
 
 MAX_VALUE_CHARS: Final = 1000
 MAX_MAP_ENTRIES: Final = 64
-# What Asterisk's own buffer for a caller ID holds (main/manager.c, action_originate: 256 with its end).
+# What Asterisk's own buffer for a caller ID holds (main/manager.c, action_originate: 256 with its end): of a
+# longer one the number would be cut off.
 MAX_CALLER_ID_CHARS: Final = 100
+MAX_CALLER_ID_BYTES: Final = 255
+# What its buffers for a dial string and for a queue's member hold (action_originate, and AST_CHANNEL_NAME in
+# apps/app_queue.c): of a longer one the end would be cut off, and with it the context of a Local channel.
+MAX_CHANNEL_CHARS: Final = 200
+MAX_INTERFACE_CHARS: Final = 79
 
 # C0, DEL, C1, the Unicode line ends, and halves of characters: no text of the contract holds one.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -86,15 +92,17 @@ class Word:
 
     pattern: str
     allowed: str
+    most: int = MAX_VALUE_CHARS
 
     def check(self, field: str, value: Any) -> str:
-        text = plain_text(field, value)
+        text = plain_text(field, value, self.most)
         if not re.fullmatch(self.pattern, text):
             raise CommandError(field, f"has a form that is not allowed; allowed: {self.allowed}")
         return text
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": f"^{self.pattern}$", "description": self.allowed}
+        form: dict[str, Any] = {"type": "string", "pattern": f"^{self.pattern}$", "description": self.allowed}
+        return form | {"maxLength": self.most} if self.most < MAX_VALUE_CHARS else form
 
 
 @dataclass(slots=True, frozen=True)
@@ -132,7 +140,8 @@ class Flag:
         return flag
 
     def schema(self) -> dict[str, Any]:
-        return {"enum": [True, False, *_FLAGS]}
+        words = "|".join(map(any_case, _FLAGS))
+        return {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^(?:{words})$"}]}
 
 
 @dataclass(slots=True, frozen=True)
@@ -148,7 +157,11 @@ class CallerId:
         if found is None or "\\" in text:
             raise CommandError(field, 'has a form that is not allowed; allowed: "Name" <number>, or a number')
         name = (found["quoted"] or found["bare"] or "").strip()
-        return f'"{name}" <{found["number"]}>' if name else f"<{found['number']}>"
+        written = f'"{name}" <{found["number"]}>' if name else f"<{found['number']}>"
+        if len(written) > MAX_CALLER_ID_CHARS or len(written.encode()) > MAX_CALLER_ID_BYTES:
+            allowed = f"{MAX_CALLER_ID_CHARS} characters and {MAX_CALLER_ID_BYTES} bytes, with its quotes"
+            raise CommandError(field, f"is too long; allowed: {allowed}")
+        return written
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "maxLength": MAX_CALLER_ID_CHARS}
@@ -193,6 +206,11 @@ class TextMap:
         }
 
 
+def any_case(word: str) -> str:
+    """A regular expression for an ASCII word in any case, in the syntax that Python and JSON Schema share."""
+    return "".join(f"[{sign.upper()}{sign.lower()}]" if sign.isalpha() else sign for sign in word)
+
+
 def _shown(name: Any) -> str:
     """A refused name, fit for an error."""
     return ascii(name[:40])[1:-1] if type(name) is str else kind_of(name)
@@ -206,9 +224,12 @@ CONTEXT: Final = Word(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,78}", "a context's name: le
 CHANNEL: Final = Word(
     r"[A-Za-z0-9][A-Za-z0-9_.:@+*#;<>~=-]*(?:/[A-Za-z0-9_.:@+*#;<>~=-]+)*",
     "a channel's name such as PJSIP/200-0000001a",
+    MAX_CHANNEL_CHARS,
 )
 INTERFACE: Final = Word(
-    r"[A-Za-z0-9]+(?:/[A-Za-z0-9_.@+*#-]+)+", "a device such as PJSIP/200 or Local/200@from-queue/n"
+    r"[A-Za-z0-9]+(?:/[A-Za-z0-9_.@+*#-]+)+",
+    "a device such as PJSIP/200 or Local/200@from-queue/n",
+    MAX_INTERFACE_CHARS,
 )
 QUEUE: Final = Word(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,78}", "a queue's name: letters, digits and _ . -")
 VARIABLE: Final = Word(r"_{0,2}[A-Za-z][A-Za-z0-9_]{0,77}", "a variable's name: letters, digits and _")

@@ -218,6 +218,8 @@ def _headers(value: Any, key: str) -> Fields:
     if type(value) is not dict:
         raise CommandError(key, f"must be a map, not {kind_of(value)}")
     for one in value.values():
-        if type(one) is not str and not (type(one) is list and all(type(item) is str for item in one)):
-            raise CommandError(key, f"must have texts or lists of texts as values, not {kind_of(one)}")
+        if type(one) is not str and not (
+            type(one) is list and one and all(type(item) is str for item in one)
+        ):
+            raise CommandError(key, "must have as values texts, or lists of one text or more")
     return value

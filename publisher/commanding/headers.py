@@ -55,9 +55,7 @@ def action_of(command: Command, fields: Mapping[str, Any], ami_version: str) -> 
             return "UserEvent", headers, 0
         case "Park" if not knows_channel_ids(ami_version):
             names = {"TimeoutChannel": "Channel2"}
-            known = {name: value for name, value in fields.items() if name != "AnnounceChannel"}
-            headers = _plain({names.get(name, name): value for name, value in known.items()})
-            return "Park", headers, 0
+            return "Park", _plain({names.get(name, name): value for name, value in fields.items()}), 0
         case "Redirect" | "AttendedTransfer":
             numbered = {"Priority": 1, **fields}
             if "ExtraChannel" in fields:
@@ -72,7 +70,8 @@ def _raw(command: Command, fields: Mapping[str, Any], ami_version: str) -> tuple
     if command.action.lower() != "originate":
         return command.action, _plain(fields), 0
     given = [(name, value) for name, value in _plain(fields) if name.lower() != "async"]
-    known = {name.lower(): value for name, value in given}
+    # Of several headers of one name Asterisk reads the first.
+    known = {name.lower(): value for name, value in reversed(given)}
     timeout = known.get("timeout", "")
     ring_ms = min(int(timeout), MAX_RING_MS) if re.fullmatch("[0-9]{1,9}", timeout) else DEFAULT_RING_MS
     headers = [*given, ("Async", "true")]
