@@ -7,6 +7,7 @@ redis+cluster://user:password@host1,host2         a cluster; a few of its nodes 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -16,6 +17,7 @@ FORMS: Final = (
     "redis+cluster://host1,host2"
 )
 _KINDS: Final = {"redis": "single", "redis+sentinel": "sentinel", "redis+cluster": "cluster", "unix": "unix"}
+_DB: Final = re.compile("[0-9]{1,9}")
 _PORTS: Final = {"single": 6379, "sentinel": 26379, "cluster": 6379, "unix": 0}
 
 
@@ -57,7 +59,7 @@ class RedisUrl:
         words = [unquote(word) for word in parts.path.strip("/").split("/") if word]
         service = words.pop(0) if kind == "sentinel" and words else ""
         db = words.pop(0) if words and kind != "cluster" else "0"
-        if words or (kind == "sentinel" and not service) or not (db.isascii() and db.isdecimal()):
+        if words or (kind == "sentinel" and not service) or not _DB.fullmatch(db):
             raise wrong
         known = tuple(one for one in hosts if one is not None)
         return cls(kind, secure, known, *credentials, db=int(db), service=service)

@@ -6,6 +6,7 @@ a failover, a cut line) passes by itself.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from schemas.broker_words import Kind, Verdict
@@ -40,6 +41,7 @@ _WORDS: Final = {
     "NOREPLICAS": (Kind.LOST, "has too few replicas to take writes"),
     "LOADING": (Kind.LOST, _PASSING["BusyLoadingError"]),
 }
+_REDIS_WORD: Final = re.compile("[A-Z]{2,20}")
 
 
 def redis_verdict(url: RedisUrl, error: BaseException, timeout_secs: float) -> Verdict:
@@ -58,7 +60,9 @@ def redis_verdict(url: RedisUrl, error: BaseException, timeout_secs: float) -> V
             return Verdict(
                 Kind.REFUSED, f"{url.shown} lacks a command that the queue needs: it must be Redis 7"
             )
-        return Verdict(Kind.REFUSED, f"{url.shown} gave an error that the queue does not expect ({word})")
+        # Only a word of Redis's own: the driver takes ERR away, and any text may stand first then.
+        named = f" ({word})" if _REDIS_WORD.fullmatch(word) else ""
+        return Verdict(Kind.REFUSED, f"{url.shown} gave an error that the queue does not expect{named}")
     root = root_cause(error)
     if name == "TimeoutError" or isinstance(root, TimeoutError):
         return Verdict(Kind.LOST, f"{url.shown} gave no answer within {timeout_secs:g} s")
