@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.services.guard import Guard
@@ -14,11 +15,14 @@ from tests.services.server_process import ServerFailed, ServerProcess, free_port
 
 
 class PrivateRedis:
-    """A Redis of one's own, with an append-only file that every write reaches."""
+    """A Redis of one's own, with an append-only file that by default every write reaches."""
 
     host = "127.0.0.1"
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(
+        self, guard: Guard, appendfsync: str = "always", more: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`more` are further settings, each with its words."""
         program = shutil.which("redis-server")
         if program is None:
             raise ServerFailed("redis-server is not installed: run tests/services/install.sh")
@@ -30,12 +34,13 @@ class PrivateRedis:
             "bind": self.host,
             "dir": str(self.folder),
             "appendonly": "yes",
-            "appendfsync": "always",
+            "appendfsync": appendfsync,
             "save": "",
             "daemonize": "no",
             "enable-debug-command": "yes",
         }
         args = [program, *(word for key, value in settings.items() for word in (f"--{key}", value))]
+        args += [word for key, values in (more or {}).items() for word in (f"--{key}", *values)]
         self._server = ServerProcess(guard, args, dict(os.environ), self.folder / "output.log")
 
     @property
@@ -86,6 +91,7 @@ class PrivateRedis:
         try:
             with socket.create_connection((self.host, self.port), timeout=2) as sock:
                 sock.sendall(b"PING\r\n")
-                return sock.recv(16).startswith(b"+PONG")
+                # One that wants a password first says so as soon as it serves.
+                return sock.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False

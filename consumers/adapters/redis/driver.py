@@ -54,12 +54,34 @@ def client_maker(url: RedisUrl, timeout_secs: float, verify: bool, ca_file: Path
             nodes = [ClusterNode(host, port) for host, port in url.hosts]
             return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)
         if url.kind == "sentinel":
-            sentinels = _sentinels(list(url.hosts), sentinel_kwargs={**options}, **options)
-            return sentinels.master_for(url.service, redis_class=Redis, db=url.db)
+            return _master(url, options)
         host, port = url.hosts[0]
         return Redis(host=host, port=port, db=url.db, **options)
 
     return make
+
+
+def _master(url: RedisUrl, options: dict[str, Any]) -> Any:
+    """A client of the server that the sentinels name."""
+    sentinels = _sentinels(list(url.hosts), sentinel_kwargs=options, **options)
+    if url.password:
+        # Sentinels that want no password take none, and mostly only the servers want one: both are tried.
+        bare = options | {"username": None, "password": None}
+        sentinels.sentinels += _sentinels(list(url.hosts), sentinel_kwargs=bare).sentinels
+    return sentinels.master_for(url.service, redis_class=Redis, db=url.db)
+
+
+async def _close(client: Any) -> None:
+    """Close a client, and what it leaves open by itself."""
+    if isinstance(client, RedisCluster):
+        # After an error it counts itself as not begun, whatever is connected.
+        nodes = client.nodes_manager
+        await nodes.aclose()
+        await nodes.aclose("startup_nodes")
+    await client.aclose()
+    sentinels = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    if sentinels is not None:
+        await sentinels.aclose()
 
 
 class QueueLink:
@@ -163,14 +185,15 @@ class QueueLink:
 
     async def close(self) -> None:
         """Close the connections. Never raises."""
-        for client in (self._waiter, self._client):
-            if client is not None:
-                with contextlib.suppress(*_ERRORS):
-                    async with asyncio.timeout(_CLOSE_SECS):
-                        await client.aclose()
-        if self._running:
-            await asyncio.wait(self._running, timeout=_CLOSE_SECS)
+        clients = [client for client in (self._waiter, self._client) if client is not None]
         self._client = self._waiter = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECS):
+                await asyncio.gather(*map(_close, clients), return_exceptions=True)
+                if self._running:
+                    await asyncio.wait(self._running)
+        for task in self._running:
+            task.cancel()
 
 
 def _named(fields: dict[bytes, bytes]) -> dict[str, bytes]:
