@@ -24,7 +24,7 @@ from publisher.ami.session import SessionSettings
 from publisher.app.commands import CommandLine, CommandsApp
 from publisher.configuration.bus import BusSettings
 from publisher.configuration.pbx import PbxSettings
-from publisher.configuration.section import EMBEDDED, TlsSettings
+from publisher.configuration.section import EMBEDDED, ServerTls, TlsSettings
 from publisher.configuration.settings import JournalSettings as ConfiguredJournal
 from publisher.configuration.settings import Settings
 from publisher.decoding import EventDecoder, PbxNaming
@@ -225,10 +225,11 @@ def journal_settings(journal: ConfiguredJournal) -> JournalSettings:
     )
 
 
-def _tls(settings: TlsSettings | None) -> TlsOptions | None:
+def _tls(settings: ServerTls | None) -> TlsOptions | None:
     if settings is None:
         return None
-    return TlsOptions(settings.verify, settings.ca_file, settings.server_name)
+    name = settings.server_name if isinstance(settings, TlsSettings) else None
+    return TlsOptions(settings.verify, settings.ca_file, name)
 
 
 __all__ = ["PbxLine", "PublisherApp", "connector", "leave_out_filters", "naming", "session_settings"]

@@ -11,7 +11,7 @@ from pydantic import Field
 from publisher.configuration.quantities import Seconds, Whole
 from publisher.configuration.secrets import SecretUrl, refused
 from publisher.configuration.section import EMBEDDED as EMBEDDED
-from publisher.configuration.section import TlsSettings
+from publisher.configuration.section import ServerTls
 from publisher.configuration.url_holder import UrlHolder
 from schemas.message import JSON, MSGPACK
 
@@ -31,8 +31,8 @@ class BusSettings(UrlHolder):
     url_env: str | None = Field(
         default=None, examples=["AMQP_URL"], description="Environment variable that holds the URL."
     )
-    tls: TlsSettings = Field(
-        default=TlsSettings(), description="How to check the broker's certificate (amqps only)."
+    tls: ServerTls = Field(
+        default=ServerTls(), description="How to check the broker's certificate (amqps only)."
     )
     window: Whole = Field(
         default=2000,

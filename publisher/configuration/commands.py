@@ -8,7 +8,7 @@ from pydantic import Field
 
 from publisher.configuration.quantities import Seconds, Whole
 from publisher.configuration.secrets import SecretUrl, refused
-from publisher.configuration.section import EMBEDDED, TlsSettings
+from publisher.configuration.section import EMBEDDED, ServerTls
 from publisher.configuration.url_holder import UrlHolder
 from schemas.redis_url import FORMS, RedisUrl
 
@@ -29,8 +29,8 @@ class CommandsSettings(UrlHolder):
     url_env: str | None = Field(
         default=None, examples=["REDIS_URL"], description="Environment variable that holds the URL."
     )
-    tls: TlsSettings = Field(
-        default=TlsSettings(), description="How to check the server's certificate (rediss only)."
+    tls: ServerTls = Field(
+        default=ServerTls(), description="How to check the server's certificate (rediss only)."
     )
     timeout_secs: Seconds = Field(
         default=5.0, ge=0.1, le=300, description="How long to wait for the server, for each answer."

@@ -17,7 +17,7 @@ from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.policy import ClientSettings
 from publisher.configuration.quantities import format_size
 from publisher.configuration.secrets import SecretText, SecretUrl
-from publisher.configuration.section import TlsSettings
+from publisher.configuration.section import ServerTls, TlsSettings
 from publisher.configuration.settings import BindingSettings, Settings
 
 EXAMPLE_FILE: Final = Path("deploy/amibus.example.toml")
@@ -82,7 +82,7 @@ def _section(section: str, model: type[BaseModel]) -> str:
         setting = f"{key} = {_value(key, field)}"
         lines.append(setting if (section, key) in _SHOWN else f"# {setting}")
         if key == "tls":
-            lines += _table(TlsSettings)
+            lines += _table(type(field.default) if isinstance(field.default, ServerTls) else TlsSettings)
     return "\n".join(lines) + "\n"
 
 
@@ -100,7 +100,7 @@ def _value(key: str, field: FieldInfo) -> str:
         return toml((field.examples or [""])[0])
     if key in SIZES:
         return toml(format_size(field.default))
-    if isinstance(field.default, TlsSettings):
+    if isinstance(field.default, ServerTls):
         return "{ verify = true }"
     return toml(field.default)
 

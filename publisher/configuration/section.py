@@ -25,8 +25,8 @@ class Section(BaseModel):
     )
 
 
-class TlsSettings(Section):
-    """`tls = { … }` where plain `tls = true` is not enough."""
+class ServerTls(Section):
+    """`tls = { … }` of a broker or a Redis."""
 
     verify: bool = Field(
         default=True, description="Check the certificate and its host name; `false` only encrypts."
@@ -36,12 +36,6 @@ class TlsSettings(Section):
         examples=["/etc/ssl/certs/pbx.pem"],
         description="PEM file of the authorities to trust instead of the system's, or the certificate.",
     )
-    server_name: str | None = Field(
-        default=None,
-        examples=["pbx.example.org"],
-        description="The name in the certificate where it is not `host`.",
-    )
-
     @field_validator("ca_file")
     @classmethod
     def _existing(cls, path: Path | None, info: ValidationInfo) -> Path | None:
@@ -51,3 +45,13 @@ class TlsSettings(Section):
         if not resolved.is_file():
             raise refused(f"no such file: {resolved}")
         return resolved
+
+
+class TlsSettings(ServerTls):
+    """`tls = { … }` where plain `tls = true` is not enough."""
+
+    server_name: str | None = Field(
+        default=None,
+        examples=["pbx.example.org"],
+        description="The name in the certificate where it is not `host`.",
+    )

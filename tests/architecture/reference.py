@@ -17,7 +17,7 @@ from publisher import reports
 from publisher.adapters.log import level_of
 from publisher.configuration.example import ARRAYS, SIZES, own_fields, sections, toml
 from publisher.configuration.quantities import format_size
-from publisher.configuration.section import TlsSettings
+from publisher.configuration.section import ServerTls, TlsSettings
 from publisher.reports import BusBlocked, CommandJournalAlarm, JournalAlarm, Report
 from schemas.actions import ACTIONS, ActionSpec, Group
 
@@ -99,7 +99,7 @@ def _default(key: str, field: FieldInfo) -> str:
         return "(none)"
     if key in SIZES:
         return f'`"{format_size(field.default)}"`'
-    if isinstance(field.default, TlsSettings):
+    if isinstance(field.default, ServerTls):
         return "`{ verify = true }`"
     return f"`{toml(field.default)}`"
 

@@ -63,6 +63,12 @@ def test_an_unknown_key_names_file_line_key_and_what_is_allowed() -> None:
     assert "username" in error
 
 
+@pytest.mark.parametrize("section", ["bus", "commands"])
+def test_the_name_in_a_servers_certificate_is_its_host_and_no_other_can_be_given(section: str) -> None:
+    (error,) = errors_of(f'[{section}]\ntls = {{ server_name = "other.example.org" }}\n')
+    assert f"{section}.tls.server_name: unknown key; allowed: verify, ca_file" in error
+
+
 def test_an_unknown_section_is_named() -> None:
     (error,) = errors_of("[journals]\n")
     assert error.startswith('amibus.toml line 1: journals: unknown key; did you mean "journal"?')
