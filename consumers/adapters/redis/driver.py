@@ -95,6 +95,7 @@ class QueueLink:
         self._waiter: Any = None
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._running: set[asyncio.Future[Any]] = set()
+        self._answered = False
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[bytes]:
         """Run one of the contract's scripts."""
@@ -149,9 +150,11 @@ class QueueLink:
         task.add_done_callback(self._done)
         try:
             async with asyncio.timeout(self._timeout_secs):
-                return await asyncio.shield(task)
+                answer = await asyncio.shield(task)
         except _ERRORS as error:
             raise self._translated(error) from error
+        self._answered = True
+        return answer
 
     async def _interruptible(self, call: Awaitable[Any]) -> Any:
         """A call that takes nothing away: left alone when its caller is cancelled. The driver may swallow a
@@ -179,7 +182,7 @@ class QueueLink:
             task.exception()
 
     def _translated(self, error: BaseException) -> ConsumerError:
-        verdict = redis_verdict(self._url, error, self._timeout_secs)
+        verdict = redis_verdict(self._url, error, self._timeout_secs, answered=self._answered)
         kind = QueueRefused if verdict.kind is Kind.REFUSED else QueueUnreachable
         return kind(verdict.sentence)
 

@@ -119,6 +119,7 @@ class RedisLink:
         self._client: Client = None
         self._waiter: Client = None
         self._running: set[asyncio.Future[Any]] = set()
+        self._answered = False
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         """Run a script; its answer with bytes as they are."""
@@ -166,9 +167,11 @@ class RedisLink:
         task.add_done_callback(self._done)
         try:
             async with asyncio.timeout(self._timeout_secs):
-                return await asyncio.shield(task)
+                answer = await asyncio.shield(task)
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
+        self._answered = True
+        return answer
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
@@ -177,7 +180,7 @@ class RedisLink:
             task.exception()
 
     def _translated(self, error: BaseException) -> CommandQueueError:
-        verdict = redis_verdict(self._url, error, self._timeout_secs)
+        verdict = redis_verdict(self._url, error, self._timeout_secs, answered=self._answered)
         return (
             QueueRefused(verdict.sentence)
             if verdict.kind is Kind.REFUSED
