@@ -68,8 +68,9 @@ format: $(VENV)/.test-ready
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-# What is generated from the code: the example configuration and the reference pages.
+# What is generated from the code: the example configuration, the reference pages, the schemas of commands.
 reference: $(VENV)/.test-ready
+	$(PY) -m tests.schemas.contract_files
 	$(PY) -m publisher.configuration.example
 	$(PY) -m tests.architecture.reference
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, cast
 
@@ -177,12 +178,8 @@ def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 def _repeated(pairs: list[tuple[Any, Any]]) -> Any:
     """The first key that stands twice; there is one."""
-    seen: set[Any] = set()
-    for key, _ in pairs:
-        if key in seen:
-            break
-        seen.add(key)
-    return key
+    counts = Counter(key for key, _ in pairs)
+    return next(key for key, count in counts.items() if count > 1)
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:

@@ -46,6 +46,7 @@ def test_the_login_answers_the_challenge_and_never_sends_the_secret() -> None:
     done = session.receive_data(packet("Response: Success", "ActionID: t-2", "Message: ok"), 0.0)
     assert done == [LoggedIn()]
     assert session.logged_in
+    assert session.encoding == settings().encoding
 
 
 def test_a_plain_login_sends_name_and_secret_with_events_off() -> None:

@@ -12,6 +12,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from publisher.command.main import run
+from schemas.command_queue import client_script
 from tests.command.amibus import COMMAND, SECRET, amibus, environment, objects, simulating
 
 PLAIN = Path(__file__).parents[2] / "../shared/traces"
@@ -122,6 +123,9 @@ def test_schema_lists_prints_and_exports_the_documents(tmp_path: Path) -> None:
     exported = objects(amibus("schema", "--out", "contract", cwd=tmp_path).stdout)
     assert [entry["name"] for entry in exported] == names
     assert (tmp_path / "contract" / "event.schema.json").read_bytes() == printed
+    script = amibus("schema", "enqueue.lua", cwd=tmp_path).stdout
+    assert script == client_script("enqueue").encode()
+    assert (tmp_path / "contract" / "enqueue.lua").read_bytes() == script
 
 
 def test_schema_into_a_place_that_cannot_be_written_fails(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hmac
 import json
 import tomllib
 import warnings
@@ -17,8 +18,10 @@ from pydantic import ValidationError
 from schemas import documents
 from schemas.broker_topology import EVENTS, UNROUTED, UNROUTED_BINDING
 from schemas.codecs import decode, decode_map
+from schemas.command import Command
+from schemas.command_queue import CLIENT_SCRIPTS, client_script, prelude
 from schemas.envelope import Event, packet_text
-from schemas.errors import UnknownDocument
+from schemas.errors import CommandError, UnknownDocument
 from schemas.message import EVENTS_EXCHANGE, JSON, MAX_EXTENSIONS, MSGPACK, UNROUTED_EXCHANGE, UNROUTED_QUEUE
 from schemas.routing import control_key, escape_token, routing_key, routing_keys
 from schemas.topics import TopicPattern
@@ -36,15 +39,27 @@ ASYNCAPI = documents.load(documents.ASYNCAPI)
 
 def test_every_document_of_the_package_is_listed_and_read() -> None:
     files = {path.relative_to(ROOT / "schemas").as_posix() for path in (ROOT / "schemas").rglob("*.json")}
-    assert files == set(documents.names())
-    for name, about in documents.names().items():
+    scripts = {f"{name}.lua" for name in CLIENT_SCRIPTS}
+    assert files | scripts == set(documents.names())
+    assert all(documents.names().values())
+    for name in files:
         assert json.loads(documents.read(name)) == documents.load(name)
-        assert about
+    assert {f"vectors/{name}.json" for name in documents.VECTORS} == {
+        name for name in files if name.startswith("vectors/")
+    }
+
+
+@pytest.mark.parametrize("name", CLIENT_SCRIPTS)
+def test_a_client_s_script_is_given_whole(name: str) -> None:
+    text = documents.read(f"{name}.lua")
+    assert text == client_script(name)
+    assert text.startswith(prelude())
+    assert text.endswith((ROOT / f"schemas/lua/{name}.lua").read_text(encoding="utf-8"))
 
 
 def test_documents_are_part_of_what_is_installed() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert "*.json" in settings["package-data"]["*"]
+    assert {"*.json", "*.lua"} <= set(settings["package-data"]["*"])
     assert "schemas*" in settings["packages"]["find"]["include"]
 
 
@@ -53,7 +68,10 @@ def test_an_unknown_document_is_refused_with_those_there_are() -> None:
         documents.read("x.json")
 
 
-@pytest.mark.parametrize("name", [documents.EVENT_SCHEMA, documents.CONTROL_SCHEMA])
+@pytest.mark.parametrize(
+    "name",
+    [documents.EVENT_SCHEMA, documents.CONTROL_SCHEMA, documents.COMMAND_SCHEMA, documents.REPLY_SCHEMA],
+)
 def test_a_json_schema_is_one_of_draft_2020_12(name: str) -> None:
     schema = documents.load(name)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -203,3 +221,27 @@ def test_the_golden_vectors_hold_when_read_as_another_language_would() -> None:
     for case in documents.load("vectors/packet_text.json")["cases"]:
         envelope = documents.load("vectors/envelopes.json")["cases"][0]["body"]
         assert packet_text(Event.from_map(envelope | case["body"])) == case["packet"]
+
+
+def test_the_golden_commands_hold_when_read_as_another_language_would() -> None:
+    golden = documents.load("vectors/commands.json")
+    schema = Draft202012Validator(documents.load(documents.COMMAND_SCHEMA))
+    for case in golden["cases"]:
+        schema.validate(case["given"])
+        schema.validate(case["body"])
+        for data, given_signature in (
+            (bytes.fromhex(case["msgpack"]), case["msgpack_signature"]),
+            (case["json"].encode(), case["json_signature"]),
+        ):
+            lines = ["amibus-command-1", golden["pbx"], case["body"]["id"], golden["at"], golden["ttl"]]
+            text = "".join(f"{line}\n" for line in lines).encode() + data
+            assert hmac.new(golden["token"].encode(), text, "sha256").hexdigest() == given_signature
+            assert Command.decode(data).to_map() == case["body"]
+            assert Command.from_map(case["given"]) == Command.decode(data)
+    for case in golden["refused"]:
+        with pytest.raises(CommandError) as caught:
+            Command.from_map(case["given"])
+        assert caught.value.field == case["field"]
+    for case in golden["refused_bytes"]:
+        with pytest.raises(CommandError):
+            Command.decode(bytes.fromhex(case["bytes"]))

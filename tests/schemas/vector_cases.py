@@ -15,6 +15,7 @@ from schemas.envelope import Event, packet_text
 from schemas.message import JSON, MSGPACK
 from schemas.routing import control_key, escape_token, routing_keys
 from schemas.topics import TopicPattern
+from tests.schemas.command_vectors import command_vectors
 
 TOKENS = [
     ["DialBegin", "VarSet", "200", "+74951234567", "trunk-out", "*8", "#1", "*21*200#", "810441234#"],
@@ -237,6 +238,7 @@ def vectors() -> dict[str, Any]:
                 for event in ENVELOPES
             ],
         },
+        "vectors/commands.json": command_vectors(),
     }
 
 
