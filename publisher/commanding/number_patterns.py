@@ -16,10 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_LITERAL: Final = re.compile(r"\+?[A-Za-z0-9_*#.]+(?:[.-][A-Za-z0-9_*#.]+)*")
-_RANGE: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")
+_LITERAL: Final = re.compile(r"\+?[A-Za-z0-9_*#.]+(?:-[A-Za-z0-9_*#.]+)*")
+_RANGE: Final = re.compile(r"([0-9]{1,40})-([0-9]{1,40})")
 _CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]"}
 _SET: Final = re.compile(r"\[([0-9*#]|[0-9]-[0-9])+\]")
+_SPAN: Final = re.compile(r"([0-9])-([0-9])")
 _ANY: Final = r"[0-9A-Za-z_*#+.-]"
 
 
@@ -88,7 +89,7 @@ def _dialplan(text: str) -> str:
         character = text[place]
         last = place == len(text) - 1
         found = _SET.match(text, place)
-        if found is not None:
+        if found is not None and all(first <= last for first, last in _SPAN.findall(found[0])):
             expression += found[0]
             place = found.end()
             continue
