@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Final
+
+# A token that is there but for the rounding of the clock is there: who has waited for it does not ask twice.
+_ROUNDING: Final = 1e-3
 
 
 @dataclass(slots=True)
@@ -30,7 +34,7 @@ class TokenBucket:
         if self.per_sec <= 0:
             return most
         self._fill(now)
-        taken = min(most, int(self._tokens))
+        taken = min(most, int(self._tokens + _ROUNDING))
         self._tokens -= taken
         return taken
 
