@@ -15,12 +15,10 @@ if FINAL[state] then
   return { 'final', known[3] or '' }
 end
 local now = now_ms()
-local left = tonumber(known[2]) + grace - now
+local left = (tonumber(known[2]) or 0) + grace - now
 if left > 0 or state == 'sending' then
   return { state, text(left) }
 end
-if known[4] then
-  redis.call('XDEL', known[4], known[5])
-end
+redis.pcall('XDEL', known[4] or '', known[5] or '') -- what stands there may be anything
 finish(command, id, 'expired', reply, active, replies, keep, now)
 return { 'final', reply }

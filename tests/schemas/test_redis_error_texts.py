@@ -1,4 +1,4 @@
-"""What a Redis's or the driver's own texts tell of a URL that is wrong, where the error's name says nothing."""
+"""What a Redis's or the driver's own texts tell of a URL that is wrong, where an error's name does not."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_does_not_speak_redis_is_named_as_that_without_its_words() -> None:
     ("url", "text", "kind", "part"),
     [
         (OPEN_SENTINEL, "", Kind.LOST, "no master"),
-        (OPEN_SENTINEL, " : <a> - network:ConnectionError, <b> - network:TimeoutError", Kind.UNREACHABLE, "none"),
+        (OPEN_SENTINEL, " : <a> - network:Connect, <b> - network:TimeoutError", Kind.UNREACHABLE, "none"),
         (OPEN_SENTINEL, " : <a> - network:ConnectionError", Kind.LOST, "no master"),
         (SENTINEL, " : " + ", ".join(["<a> - network:ConnectionError"] * 4), Kind.UNREACHABLE, "none"),
         (SENTINEL, " : " + ", ".join(["<a> - auth:AuthenticationError"] * 4), Kind.REFUSED, "login"),

@@ -21,7 +21,8 @@ for index = 2, 3 do
     for _, entry in ipairs(redis.call('XRANGE', KEYS[index], '-', '+', 'COUNT', room)) do
       local id = entry[2][2]
       local command = prefix .. 'command:' .. id
-      if redis.call('HGET', command, 'state') == 'queued' then
+      -- What is no hash there is nobody's command; it must not hold up the others.
+      if redis.pcall('HGET', command, 'state') == 'queued' then
         redis.call('HSET', command, 'state', 'claimed', 'tenure', tenure, 'owner', owner)
         redis.call('ZADD', active, text(now), id)
         claimed[#claimed + 1] = described(command, id, largest)

@@ -8,7 +8,7 @@ local tenure, owner, prefix, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 -- A command claimed in an earlier turn of the same owner is still its own: nobody has taken it over.
 local function is_owners(claimed_in, name)
-  return claimed_in and string.sub(claimed_in, -#name) == name
+  return claimed_in and string.sub(claimed_in, -#name - 1) == ':' .. name
 end
 
 local ours = redis.call('HGET', fence, 'tenure') == tenure
@@ -17,9 +17,11 @@ local answer = { 'ok', '0' }
 for index = 5, #ARGV, 4 do
   local id, state, reply, body = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
   local command = prefix .. 'command:' .. id
-  local known = redis.call('HMGET', command, 'state', 'tenure', 'reply', 'stream', 'entry')
+  local known = redis.pcall('HMGET', command, 'state', 'tenure', 'reply', 'stream', 'entry')
   local verdict = 'done'
-  if known[1] and FINAL[known[1]] then
+  if known.err then
+    verdict = 'not_ours' -- somebody has put something else in its place
+  elseif known[1] and FINAL[known[1]] then
     verdict = known[3] == reply and 'already' or 'other'
   elseif known[1] and not is_owners(known[2], owner) and not (ours and known[1] == 'queued') then
     verdict = 'not_ours'
@@ -29,7 +31,7 @@ for index = 5, #ARGV, 4 do
     if not known[1] then
       redis.call('HSET', command, 'body', body, 'queued', text(now), 'expires', text(now))
     elseif known[1] == 'queued' then
-      redis.call('XDEL', known[4], known[5])
+      redis.pcall('XDEL', known[4] or '', known[5] or '')
     end
     finish(command, id, state, reply, active, replies, keep, now)
   end

@@ -15,8 +15,8 @@ local answer = { 'ok', text(now), text(count_write(fence)) }
 for index = 5, #ARGV do
   local id = ARGV[index]
   local command = prefix .. 'command:' .. id
-  local known = redis.call('HMGET', command, 'state', 'tenure', 'expires', 'cancel')
-  local state, left = known[1], tonumber(known[3] or '0') - now
+  local known = redis.pcall('HMGET', command, 'state', 'tenure', 'expires', 'cancel')
+  local state, left = known[1], (tonumber(known[3]) or 0) - now
   local verdict = 'send'
   if not state then
     verdict = 'gone'

@@ -19,12 +19,12 @@ local CLOCK_MARGIN = 2000 -- two servers' clocks may differ by this much
 
 local kept = redis.call('HMGET', fence, 'epoch', 'owner', 'until', 'identity', 'writes', 'doubt')
 local now = now_ms()
-local left = tonumber(kept[3] or '0') - now
+local left = (tonumber(kept[3]) or 0) - now
 if kept[2] and kept[2] ~= owner and left > 0 then
   return { 'held', kept[2], text(left) }
 end
 
-local epoch, writes = tonumber(kept[1] or '0'), tonumber(kept[5] or '0')
+local epoch, writes = tonumber(kept[1]) or 0, tonumber(kept[5]) or 0
 local here = identity()
 local ours = kept[2] == owner
 local away = now - seen
