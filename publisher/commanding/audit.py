@@ -8,6 +8,7 @@ masking on, numbers of five digits and more are cut to their last four in every 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from schemas.command import Command
 from schemas.timestamps import timestamp_text
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# JSON lets them stand; a reader could take them for the end of the line, a terminal for a command.
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,7 +62,11 @@ class Audit:
         if self.mask:
             # The id is how a line is found again; it stays whole.
             line = {key: value if key in ("time", "id") else _masked(value) for key, value in line.items()}
-        return _encode(line).encode("utf-8", "replace")
+        return _ODD.sub(_escaped, _encode(line)).encode("utf-8", "replace")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _masked(value: Any) -> Any:
