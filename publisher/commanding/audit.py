@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from publisher.commanding.outcomes import Outcome
 from publisher.masking import mask_numbers
 from schemas.command import Command
 from schemas.timestamps import timestamp_text
 
+_SHORT: Final = 100
+_LONG: Final = 1000
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # JSON lets them stand; a reader could take them for the end of the line, a terminal for a command.
 _ODD = re.compile("[\x7f-\x9f\u2028\u2029]")
@@ -49,14 +51,15 @@ class Audit:
         if outcome.reason:
             line["reason"] = str(outcome.reason)
         if outcome.message:
-            line["message"] = outcome.message
+            line["message"] = outcome.message[:_LONG]
         if command is not None:
             line["fields"] = command.fields
         return self._bytes(line | {"took_ms": took_ms})
 
     def _line(self, now_us: int, id: str, client: str, action: str, state: str) -> dict[str, Any]:
-        line = {"time": timestamp_text(now_us), "pbx": self.pbx, "id": id, "client": client}
-        return line | {"action": action, "state": state}
+        # Of a command that could not be read these three are whatever somebody wrote into the queue.
+        line = {"time": timestamp_text(now_us), "pbx": self.pbx, "id": id[:_SHORT], "client": client[:_SHORT]}
+        return line | {"action": action[:_SHORT], "state": state}
 
     def _bytes(self, line: dict[str, Any]) -> bytes:
         if self.mask:

@@ -24,6 +24,7 @@ from publisher.errors import CommandJournalError, CommandQueueError
 from publisher.ports import Clock
 from publisher.reports import CommandAnsweredTwice, CommandJournalAlarm, Report
 from schemas.command import Command
+from schemas.errors import EncodeError
 from schemas.reply import MAX_REPLY_BYTES, Reply, State
 from schemas.timestamps import timestamp_text
 
@@ -31,6 +32,7 @@ _AT_ONCE: Final = 256
 # What the journal keeps of a reply; the lists of a larger one stand in the queue alone.
 _KEPT_BYTES: Final = 16 << 10
 _UNNOTED_KEPT: Final = 10_000
+_SHORT: Final = 100
 
 
 @dataclass(slots=True, frozen=True)
@@ -165,20 +167,31 @@ class Settlement:
 
 def encoded_within(reply: Reply, most: int) -> bytes:
     """The reply as bytes, its lists cut until it fits; without any, and its longest texts, if need be."""
-    encoded = reply.encode()
+    encoded = _encoded(reply, most)
     events, output = reply.events, reply.output
-    while len(encoded) > most and (events or output):
+    while encoded is None and (events or output):
         events, output = events[: len(events) // 2], output[: len(output) // 2]
-        encoded = replace(reply, events=events, output=output, truncated=True).encode()
-    if len(encoded) > most:
+        encoded = _encoded(replace(reply, events=events, output=output, truncated=True), most)
+    if encoded is None:
+        # The id and the action of a command that could not be read are whatever somebody wrote there.
         encoded = Reply(
-            id=reply.id,
+            id=reply.id[:_SHORT],
             pbx=reply.pbx,
-            action=reply.action,
+            action=reply.action[:_SHORT],
             state=reply.state,
             at=reply.at,
-            reason=reply.reason,
+            reason=reply.reason[:_SHORT],
             message=reply.message[:1000],
             truncated=True,
         ).encode()
     return encoded
+
+
+def _encoded(reply: Reply, most: int) -> bytes | None:
+    """The reply as bytes, if it has no more than so many."""
+    try:
+        encoded = reply.encode()
+    except EncodeError:
+        # Larger than any body may be.
+        return None
+    return encoded if len(encoded) <= most else None
