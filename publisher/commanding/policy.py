@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from publisher.channel_names import ChannelNames
+from publisher.commanding.headers import ID_VARIABLE
 from publisher.commanding.number_patterns import NumberPatterns
+from schemas.action_fields import INTERFACE
 from schemas.actions import ActionSpec
 from schemas.command import Command
 from schemas.errors import CommandError
@@ -141,14 +143,18 @@ class _Case:
                 if "ExtraChannel" in self._fields:
                     self._fields.setdefault("ExtraExten", self._fields["Exten"])
                     self._destination("ExtraExten", "ExtraContext")
-            case "Hangup" | "Park" | "PlayDTMF" | "SendText" | "MixMonitor" | "StopMixMonitor":
-                self._acts_on("Channel", "TimeoutChannel", "AnnounceChannel")
+            case "Hangup" | "PlayDTMF" | "SendText" | "MixMonitor" | "StopMixMonitor":
+                self._acts_on("Channel")
+            case "Park":
+                self._acts_on("Channel")
+                self._returns_to("TimeoutChannel")
             case "QueueAdd" | "QueueRemove" | "QueuePause" | "QueuePenalty":
                 self._queue_member()
             case "Setvar" | "Getvar":
                 self._variable()
             case "UserEvent":
                 self._named("UserEvent", self._rules.user_events, "send the event")
+                self._own_headers("Headers")
             case "ExtensionState":
                 self._context("Context", checked=False)
             case _:
@@ -192,13 +198,23 @@ class _Case:
 
     def _templated(self, field: str) -> str:
         """A device as the client wrote it: it must be what a template makes of one of its extensions."""
-        device: str = self._fields[field]
+        device = self._is_templated(self._fields[field])
+        if not device:
+            raise self._refusal(field, "use that channel", self._devices)
+        return device
+
+    def _is_templated(self, device: str) -> str:
+        """The device as its template writes it; empty if it is none of an extension of the client's."""
         for template in self._rules.channels:
             extension = template.extension(device)
             if extension and self._rules.extensions.match(extension):
                 return template.channel(extension)
+        return ""
+
+    @property
+    def _devices(self) -> str:
         allowed = ", ".join(template.text for template in self._rules.channels)
-        raise self._refusal(field, "use that channel", f"{allowed} with {self._rules.extensions}")
+        return f"{allowed} with {self._rules.extensions}" if allowed else ""
 
     def _extension(self, field: str, extension: str) -> None:
         if not self._rules.extensions.match(extension):
@@ -213,6 +229,21 @@ class _Case:
             parties = self._names.channel(channel)
             if not parties or not all(self._rules.extensions.match(party) for party in parties):
                 raise self._refusal(name, "act on that channel", f"those of {self._rules.extensions}")
+
+    def _returns_to(self, field: str) -> None:
+        """When the time of a parked call is over, Asterisk dials what stands before the last hyphen of this name,
+        whether or not such a channel lives (res/parking): so it is a device to ring, also for who may act on
+        any channel."""
+        channel = self._fields.get(field, "")
+        device = channel.rpartition("-")[0] or channel
+        if device and not self._is_templated(device):
+            raise self._refusal(field, "have the call return there", self._devices)
+
+    def _own_headers(self, field: str) -> None:
+        """The PBX's own headers of every event: a second one would make it another event for some readers."""
+        for name in self._fields.get(field, {}):
+            if name.lower() in ("event", "privilege"):
+                raise NotAllowed(f"{field}.{name}", "is the PBX's own header of every event")
 
     def _destination(self, exten: str, context: str) -> None:
         number = self._fields[exten]
@@ -238,7 +269,7 @@ class _Case:
             self._named("Queue", self._rules.queues, "use that queue")
         elif not self._rules.queues.match("*"):
             raise NotAllowed("Queue", f"is missing; {self._rules.name} may not do this in all queues")
-        fields["Interface"] = self._device("Phone", "Interface")
+        fields["Interface"] = INTERFACE.check("Interface", self._device("Phone", "Interface"))
         if "StateInterface" in fields:
             fields["StateInterface"] = self._templated("StateInterface")
 
@@ -251,6 +282,8 @@ class _Case:
 
     def _variable_name(self, field: str, name: str) -> None:
         # One or two underscores in front only say that the channels dialled from here inherit it.
+        if name.lstrip("_") == ID_VARIABLE:
+            raise NotAllowed(field, "is the collector's own: it tells a call from others")
         if not self._rules.variables.match(name.lstrip("_")):
             raise self._refusal(field, "use that variable", self._rules.variables)
 

@@ -100,7 +100,8 @@ class Collector:
     @property
     def ami_version(self) -> str:
         """The manager interface's version; the last known one while there is no link."""
-        return self._ami_version
+        known = self._link.ami_version if self._link is not None else ""
+        return known or self._ami_version
 
     @property
     def channels_known(self) -> bool:

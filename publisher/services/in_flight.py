@@ -121,7 +121,11 @@ class InFlight:
         """A command that was sent before a crash. For a call: the facts to fill in from the journal."""
         if not ring_ms:
             message = "the collector ended while the command was under way"
-            self._give(handled, Outcome(state=State.UNKNOWN, reason=Reason.CRASHED, message=message))
+            asked_only = handled.command is not None and not handled.command.changes
+            state, reason = (
+                (State.FAILED, Reason.NOTHING_HEARD) if asked_only else (State.UNKNOWN, Reason.CRASHED)
+            )
+            self._give(handled, Outcome(state=state, reason=reason, message=message))
             return None
         flight = self.begin(handled, ring_ms, now, 0.0)
         flight.deadline = now + max(0.0, left_secs) + _MARGIN_SECS

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
@@ -87,9 +88,14 @@ def _table(model: type[BaseModel]) -> str:
         return ""
     lines = ["", "| key | default | meaning |", "|---|---|---|"]
     for key, field in own_fields(model).items():
-        meaning = f"{field.description}{_bounds(field)}".replace("|", "\\|").replace("<", "&lt;")
+        meaning = _cell(f"{field.description}{_bounds(field)}")
         lines.append(f"| `{key}` | {_default(key, field)} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text for a table's cell; what stands between backticks is shown as it is."""
+    return re.sub("(`[^`]*`)|<", lambda found: found[1] or "&lt;", text.replace("|", "\\|"))
 
 
 def _default(key: str, field: FieldInfo) -> str:
@@ -163,7 +169,7 @@ def _action(spec: ActionSpec) -> str:
     if spec.fields:
         lines += ["| field | meaning |", "|---|---|"]
         for name, field in spec.fields.items():
-            meaning = field.about.replace("|", "\\|").replace("<", "&lt;")
+            meaning = _cell(field.about)
             lines.append(f"| `{name}`{' *' if field.required else ''} | {meaning} |")
         lines.append("")
     return "\n".join(lines)
