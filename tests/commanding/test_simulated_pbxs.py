@@ -1,4 +1,4 @@
-"""Commands to simulated PBXs of each age, through the whole program: what becomes of them in every trouble."""
+"""Commands to simulated PBXs of each age, through the whole program: what becomes of them in each trouble."""
 
 from __future__ import annotations
 
