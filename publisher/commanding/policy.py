@@ -231,9 +231,9 @@ class _Case:
                 raise self._refusal(name, "act on that channel", f"those of {self._rules.extensions}")
 
     def _returns_to(self, field: str) -> None:
-        """When the time of a parked call is over, Asterisk dials what stands before the last hyphen of this name,
-        whether or not such a channel lives (res/parking): so it is a device to ring, also for who may act on
-        any channel."""
+        """Where a parked call goes when its time is over: Asterisk dials what stands before the last hyphen
+        of this name, whether or not such a channel lives (res/parking). So it is judged as a device to ring,
+        also for who may act on any channel."""
         channel = self._fields.get(field, "")
         device = channel.rpartition("-")[0] or channel
         if device and not self._is_templated(device):
