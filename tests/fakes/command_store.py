@@ -215,7 +215,7 @@ def word(known: Hash, name: str) -> str:
 def number(known: Hash, name: str) -> int:
     """A field as a whole number; 0 for what is none."""
     text = word(known, name)
-    return int(text) if text.isascii() and text.lstrip("-").isdecimal() else 0
+    return int(text) if len(text) <= 18 and text.isascii() and text.lstrip("-").isdecimal() else 0
 
 
 def _identity() -> str:

@@ -55,11 +55,15 @@ class PrivateCluster:
         )
         if made.returncode:
             raise ServerFailed(f"the cluster was not made: {made.stdout[-500:]!r} {made.stderr[-500:]!r}")
-        wait_until(lambda: all(map(self._serves, self.nodes)), 30, "the cluster's agreement")
+        wait_until(self.serves, 30, "the cluster's agreement")
 
     def close(self) -> None:
         for node in self.nodes:
             node.close()
+
+    def serves(self) -> bool:
+        """Whether all nodes say that all is well."""
+        return all(map(self._serves, self.nodes))
 
     def command(self, node: PrivateRedis, *words: str | int) -> Any:
         """Ask one node."""

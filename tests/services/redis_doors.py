@@ -55,8 +55,12 @@ class RedisWithDoors:
 
     def start(self) -> None:
         self.server.start()
+        self.give_rights()
+
+    def give_rights(self) -> None:
+        """Make the two users, or make them again as they were."""
         for user, rights in ((COLLECTOR, COLLECTOR_RIGHTS), (CLIENT, CLIENT_RIGHTS)):
-            self.admin("ACL", "SETUSER", user, "on", f">{PASSWORD}", KEYS, *rights.split())
+            self.admin("ACL", "SETUSER", user, "reset", "on", f">{PASSWORD}", KEYS, *rights.split())
 
     def close(self) -> None:
         self.server.close()

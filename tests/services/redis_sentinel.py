@@ -45,9 +45,15 @@ class PrivateSentinel:
         args = [program, str(settings), "--sentinel"]
         self._sentinel = ServerProcess(guard, args, dict(os.environ), self.folder / "output.log")
 
+    password = PASSWORD
+
     @property
     def url(self) -> str:
         return f"redis+sentinel://:{PASSWORD}@127.0.0.1:{self.port}/{NAME}"
+
+    def server_url(self, server: PrivateRedis) -> str:
+        """One of the two servers by itself."""
+        return f"redis://:{PASSWORD}@127.0.0.1:{server.port}/0"
 
     def start(self) -> None:
         master, replica = self.servers
@@ -91,6 +97,8 @@ class PrivateSentinel:
         before = self.master
         self.ask("SENTINEL", "FAILOVER", NAME)
         wait_until(lambda: self.master is not before, 30, "the failover")
+        # The sentinel does this too, ten seconds later.
+        self.command(before, "REPLICAOF", "127.0.0.1", self.master.port)
 
     def wait_whole(self) -> None:
         """Return when the replica has all that the master has, and the sentinel knows it."""

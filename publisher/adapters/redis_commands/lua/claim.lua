@@ -21,8 +21,8 @@ for index = 2, 3 do
     for _, entry in ipairs(redis.call('XRANGE', KEYS[index], '-', '+', 'COUNT', room)) do
       local id = entry[2][2]
       local command = prefix .. 'command:' .. id
-      -- What is no hash there is nobody's command; it must not hold up the others.
-      if redis.pcall('HGET', command, 'state') == 'queued' then
+      local known = fields(command, 'state')
+      if known and known[1] == 'queued' then
         redis.call('HSET', command, 'state', 'claimed', 'tenure', tenure, 'owner', owner)
         redis.call('ZADD', active, text(now), id)
         claimed[#claimed + 1] = described(command, id, largest)

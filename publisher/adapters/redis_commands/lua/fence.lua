@@ -29,6 +29,19 @@ local function count_write(fence)
   return redis.call('HINCRBY', fence, 'writes', 1)
 end
 
+-- Fields of a command; nil where its key is no hash: anybody may have put something there, and it must not hold up
+-- the others.
+local function fields(command, ...)
+  local found = redis.pcall('HMGET', command, ...)
+  if not found.err then
+    return found
+  end
+  if not string.find(tostring(found.err), 'WRONGTYPE', 1, true) then
+    redis.call('HMGET', command, ...) -- the same again: every other error is one
+  end
+  return nil
+end
+
 local WANTED = { 'state', 'body', 'at', 'ttl', 'signature', 'queued', 'expires', 'owner', 'cancel', 'entry', 'priority', 'client', 'action' }
 
 -- One command as the collector reads it; an oversize body stays where it is.

@@ -17,9 +17,9 @@ local answer = { 'ok', '0' }
 for index = 5, #ARGV, 4 do
   local id, state, reply, body = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
   local command = prefix .. 'command:' .. id
-  local known = redis.pcall('HMGET', command, 'state', 'tenure', 'reply', 'stream', 'entry')
+  local known = fields(command, 'state', 'tenure', 'reply', 'stream', 'entry')
   local verdict = 'done'
-  if known.err then
+  if not known then
     verdict = 'not_ours' -- somebody has put something else in its place
   elseif known[1] and FINAL[known[1]] then
     verdict = known[3] == reply and 'already' or 'other'

@@ -14,8 +14,8 @@ local found, gone = {}, {}
 local ids = redis.call('ZRANGE', active, first, first + count - 1)
 for _, id in ipairs(ids) do
   local command = prefix .. 'command:' .. id
-  local state = redis.pcall('HGET', command, 'state')
-  if type(state) ~= 'string' or FINAL[state] then
+  local known = fields(command, 'state') or {}
+  if not known[1] or FINAL[known[1]] then
     gone[#gone + 1] = id
   else
     found[#found + 1] = described(command, id, largest)

@@ -15,7 +15,7 @@ local answer = { 'ok', text(now), text(count_write(fence)) }
 for index = 5, #ARGV do
   local id = ARGV[index]
   local command = prefix .. 'command:' .. id
-  local known = redis.pcall('HMGET', command, 'state', 'tenure', 'expires', 'cancel')
+  local known = fields(command, 'state', 'tenure', 'expires', 'cancel') or {}
   local state, left = known[1], (tonumber(known[3]) or 0) - now
   local verdict = 'send'
   if not state then
