@@ -75,9 +75,9 @@ class PrivateSentinel:
         with contextlib.closing(redis.Redis(port=server.port, password=PASSWORD)) as client:
             return client.execute_command(*words)
 
-    def ask(self, *words: str) -> Any:
+    def ask(self, *words: str, password: str | None = None) -> Any:
         """Ask the sentinel."""
-        with contextlib.closing(redis.Redis(port=self.port, protocol=2)) as client:
+        with contextlib.closing(redis.Redis(port=self.port, password=password, protocol=2)) as client:
             client.response_callbacks.clear()
             return client.execute_command(*words)
 
