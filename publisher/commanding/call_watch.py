@@ -27,6 +27,7 @@ WATCHED_BY_VARIABLE: Final = WATCHED | {"VarSet"}
 
 _UP: Final = "6"
 _RINGING: Final = "5"
+_ANSWER: Final = "ANSWER"
 _UNKNOWN: Final = frozenset({"", "<unknown>", "<null>", "(null)"})
 
 
@@ -95,6 +96,8 @@ class CallWatch:
                 return facts, self._state(facts, _one(fields, "ChannelState"))
             case "DialEnd":
                 facts.dial_status = _one(fields, "DialStatus")
+                if facts.dial_status == _ANSWER:
+                    return facts, self._state(facts, _UP)
             case "HangupRequest" | "Hangup":
                 facts.cause = _one(fields, "Cause") or facts.cause
                 facts.ended = facts.ended or name == "Hangup"
@@ -129,7 +132,7 @@ class CallWatch:
             return None
         facts = self._calls.get(_one(fields, "Value"))
         uniqueid = _one(fields, "Uniqueid")
-        if facts is None or facts.uniqueid or uniqueid in _UNKNOWN:
+        if facts is None or facts.uniqueid or uniqueid in _UNKNOWN or uniqueid in self._by_uniqueid:
             return None
         self._by_uniqueid[uniqueid] = facts
         return facts, self._began(facts, fields, uniqueid)
