@@ -21,6 +21,10 @@ _NAME = re.compile(r"[!-9;-~]+(?: [!-9;-~]+)*")
 _ACTION_ID = re.compile(r"[!-~]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BYTE = re.compile(rb"[\x00-\x1f\x7f]")
+# Big5, GBK and Shift JIS have letters whose second byte is a backslash or a bracket to Asterisk, which reads
+# bytes: it would take from, or give to, what stands around it.
+_SIGN_BYTE = re.compile(rb"[!-/:-@\[-`{-~]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def encode_action(
@@ -29,8 +33,9 @@ def encode_action(
     """The action's bytes: `Action`, `ActionID`, then the headers in order; a name may repeat.
 
     Raises `publisher.ami.errors.ActionRefused` for a name that is not printable ASCII or holds a colon, a
-    control character anywhere, a header `Action` or `ActionID` besides the first two, and for what is too
-    long. The error names the header, never its value.
+    control character anywhere, what the encoding cannot write or writes with signs of ASCII, a header
+    `Action` or `ActionID` besides the first two, and for what is too long. The error names the header, never
+    its value.
     """
     if not _ACTION_ID.fullmatch(action_id) or len(action_id) > MAX_ACTION_ID_CHARS:
         raise ActionRefused(
@@ -78,6 +83,10 @@ def _line(name: str, value: str, encoding: str) -> bytes:
         raise ActionRefused(f"header {name[:40]} holds a character that {encoding} cannot express") from None
     if _CONTROL_BYTE.search(encoded):
         raise ActionRefused(f"header {name[:40]} becomes a control character in {encoding}")
+    if not value.isascii() and any(
+        _SIGN_BYTE.search(one.encode(encoding)) for one in _BEYOND_ASCII.findall(value)
+    ):
+        raise ActionRefused(f"header {name[:40]} holds a character that {encoding} writes with an ASCII sign")
     line = name.encode() + b": " + encoded + b"\r\n"
     if len(line) > MAX_LINE_BYTES:
         raise ActionRefused(

@@ -86,6 +86,10 @@ def test_lines_and_headers_have_asterisks_own_limits() -> None:
         ("日", "cp1251", "holds a character that cp1251 cannot express"),
         ("\ud800", "utf-8", "holds a character that utf-8 cannot express"),
         ("Ā", "utf-16-le", "becomes a control character in utf-16-le"),
+        ("功", "big5", "holds a character that big5 writes with an ASCII sign"),
+        ("ソ", "shift_jis", "holds a character that shift_jis writes with an ASCII sign"),
+        ("\xa5", "shift_jis", "holds a character that shift_jis writes with an ASCII sign"),
+        ("я", "utf-7", "holds a character that utf-7 writes with an ASCII sign"),
     ],
 )
 def test_values_that_the_encoding_cannot_carry_are_refused(value: str, encoding: str, reason: str) -> None:
