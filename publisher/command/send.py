@@ -11,7 +11,6 @@ from consumers.commands import CommandClient, CommandError, NoReplyYet, Reply
 from publisher.command.output import for_people, print_json, say
 from publisher.command.queue_access import client_and_token, pbx_name, queue_client, run_with
 from publisher.command.settings_file import ConfigOption, load_settings
-from schemas.actions import ACTIONS
 from schemas.reply import State
 
 FAILED = 1
@@ -158,8 +157,3 @@ def show_reply(reply: Reply) -> None:
         say(f"  {event.get('Event', '')}  {shown}")
     if reply.truncated:
         say("  … and more, that is not kept")
-
-
-def action_names() -> list[str]:
-    """The typed actions, for completion and documents."""
-    return list(ACTIONS)

@@ -187,7 +187,7 @@ class _Case:
         """The channel or interface to use, by the extension or as the client wrote it."""
         fields, rules = self._fields, self._rules
         if (phone in fields) == (device in fields):
-            raise NotAllowed(phone, f"either {phone} or {device} must be given, and only one of them")
+            raise CommandError(phone, f"either {phone} or {device} must be given, and only one of them")
         if phone in fields:
             extension = fields.pop(phone)
             self._extension(phone, extension)
