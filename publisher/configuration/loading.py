@@ -188,7 +188,7 @@ def _reason(entry: Any) -> str:
         case "string_type" | "path_type":
             return "must be text in quotes"
         case "list_type":
-            return "must be a list" if len(entry["loc"]) > 1 else "must be written [[…]], with two brackets"
+            return "must be written [[…]], with two brackets" if entry["loc"] in _NAMED else "must be a list"
         case "int_type" | "int_parsing" | "int_from_float":
             return "must be a whole number"
         case "float_type" | "float_parsing":

@@ -65,6 +65,8 @@ RawName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=40), AfterValidator(_raw_action)
 ]
 NamePattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+\*?|\*)$", max_length=80)]
+# The underscores in front of a variable's name only say who inherits it, and may be there in any case.
+VariablePattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]*\*?|\*)$", max_length=80)]
 ContextName = Annotated[str, StringConstraints(pattern=f"^{CONTEXT.pattern}$")]
 ApplicationName = Annotated[str, StringConstraints(pattern=f"^{APPLICATION.pattern}$")]
 PbxName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$", max_length=40)]
@@ -130,10 +132,11 @@ class ClientSettings(SecretHolder):
     caller_ids: list[Pattern] = Field(
         default=[], max_length=100, description="Numbers that it may show as caller ID."
     )
-    variables: list[NamePattern] = Field(
+    variables: list[VariablePattern] = Field(
         default=[],
         max_length=1000,
-        description="Channel variables: names, or beginnings with a * at the end.",
+        description="Channel variables: names without the underscores in front, or beginnings with a * at "
+        "the end.",
     )
     global_variables: bool = Field(
         default=False, description="Whether it may read and set these as global variables, too."

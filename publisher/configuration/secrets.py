@@ -86,6 +86,9 @@ def check_secret(text: str, origin: str) -> str:
         raise ConfigurationError(f"{origin} is empty")
     if any(ord(character) < 0x20 for character in text):
         raise ConfigurationError(f"{origin} must be a single line without control characters")
+    if any(0xD800 <= ord(character) < 0xE000 for character in text):
+        # The system gives bytes of a variable that are no UTF-8 as halves of characters.
+        raise ConfigurationError(f"{origin} is not UTF-8 text")
     return text
 
 
