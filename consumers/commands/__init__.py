@@ -1,6 +1,7 @@
 """Commands for PBXs from a microservice (see `consumers.commands.client`)."""
 
 from consumers.commands.client import CommandClient
+from consumers.commands.patience import Patience
 from consumers.commands.sent import Progress, SentCommand
 from consumers.commands.view import QueuedView
 from consumers.errors import IdInUse, NoReplyYet, QueueFull, QueueRefused, QueueUnreachable
@@ -12,6 +13,7 @@ __all__ = [
     "CommandError",
     "IdInUse",
     "NoReplyYet",
+    "Patience",
     "Progress",
     "QueueFull",
     "QueueRefused",

@@ -28,17 +28,16 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from consumers.adapters.redis.driver import MakeClient, QueueLink, client_maker
+from consumers.commands.patience import Patience
 from consumers.commands.sent import Progress, SentCommand
 from consumers.commands.view import QueuedView, view_of
-from consumers.errors import ConsumerError, IdInUse, QueueFull, QueueUnreachable
+from consumers.errors import ConsumerError, IdInUse, NoReplyYet, QueueFull, QueueUnreachable
 from schemas.command import DEFAULT_TTL_MS, Command, Priority, check_id, check_ttl, signature, signed_text
 from schemas.command_queue import DEFAULT_KEEP_MS, EXPIRE_GRACE_MS, CommandKeys
 from schemas.errors import CommandError
 from schemas.redis_url import RedisUrl
 from schemas.reply import FINAL, Reason, State
 
-_TRIES: Final = 4
-_RETRY_SECS: Final = 0.2
 _NEWS_WAIT_SECS: Final = 5.0
 _PBX: Final = re.compile(r"[a-z0-9_][a-z0-9_-]{0,39}")
 
@@ -46,10 +45,12 @@ _PBX: Final = re.compile(r"[a-z0-9_][a-z0-9_-]{0,39}")
 class CommandClient:
     """A client of command queues. Close it, or use it as a context."""
 
-    def __init__(self, link: QueueLink, client: str, token: str) -> None:
+    def __init__(self, link: QueueLink, client: str, token: str, patience: Patience) -> None:
         self._link = link
         self._client = client
         self._token = token
+        self._patience = patience
+        self._closed = False
         self._attended: dict[tuple[str, str], WeakSet[SentCommand]] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
         self._from: dict[str, str] = {}
@@ -65,6 +66,7 @@ class CommandClient:
         verify: bool = True,
         ca_file: Path | None = None,
         make_client: MakeClient | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - it cannot change
     ) -> CommandClient:
         """A client for the server of a URL (`schemas.redis_url`). Nothing is connected before the first call.
 
@@ -74,7 +76,7 @@ class CommandClient:
         """
         parsed = RedisUrl.parse(url)
         make = make_client or client_maker(parsed, timeout_secs, verify, ca_file)
-        return cls(QueueLink(parsed, make, timeout_secs), client, token)
+        return cls(QueueLink(parsed, make, timeout_secs), client, token, patience)
 
     async def __aenter__(self) -> CommandClient:
         return self
@@ -85,7 +87,8 @@ class CommandClient:
         await self.close()
 
     async def close(self) -> None:
-        """End the watching and close the connections."""
+        """End the watching and close the connections. Whoever waits for a reply gets `NoReplyYet` soon."""
+        self._closed = True
         watchers = list(self._watchers.values())
         self._watchers.clear()
         for watcher in watchers:
@@ -126,8 +129,12 @@ class CommandClient:
             (*which, str(command.priority), DEFAULT_KEEP_MS),
         )
         match answer[0]:
-            case b"queued" | b"known":
-                sent.expires_ms = int(answer[1] if answer[0] == b"queued" else answer[2])
+            case b"queued":
+                sent.expires_ms = int(answer[1])
+                return sent
+            case b"known":
+                sent.expires_ms = int(answer[2])
+                sent.look_soon()
                 return sent
             case b"conflict":
                 raise IdInUse(f"the id {command.id} stands for another command; ids must not be used again")
@@ -145,6 +152,7 @@ class CommandClient:
             return None
         sent = self._attend(pbx, id, view.action)
         sent.expires_ms = view.expires_ms
+        sent.look_soon()
         return sent
 
     async def cancel(self, pbx: str, id: str) -> str:
@@ -175,7 +183,7 @@ class CommandClient:
 
     def _attend(self, pbx: str, id: str, action: str) -> SentCommand:
         """A command that news go to from now on, as long as somebody holds it."""
-        sent = SentCommand(self, pbx, id, action)
+        sent = SentCommand(self, pbx, id, action, self._patience)
         self._attended.setdefault((pbx, id), WeakSet()).add(sent)
         weakref.finalize(sent, self._forget, (pbx, id))
         if pbx not in self._watchers:
@@ -183,12 +191,15 @@ class CommandClient:
         return sent
 
     def _forget(self, key: tuple[str, str]) -> None:
-        if not self._attended.get(key):
+        # The one that goes is still counted in its set, but not found there.
+        if not list(self._attended.get(key, ())):
             self._attended.pop(key, None)
 
     async def settle(self, sent: SentCommand) -> tuple[str, bytes]:
         """How a command stands: "missing", "final" with the reply, or its state. If its time is over and
-        nobody has begun to send it, that ends it."""
+        nobody has begun to send it, that ends it. Raises `NoReplyYet` once this client is closed."""
+        if self._closed:
+            raise NoReplyYet(f"the client was closed before the reply to {sent.action} {sent.id} came")
         message = "its time was over, and no collector had taken it"
         expired = sent.own_reply(State.EXPIRED, Reason.EXPIRED, message).encode()
         keys = CommandKeys(sent.pbx)
@@ -217,28 +228,34 @@ class CommandClient:
             try:
                 news = await self._link.news(stream, after, _NEWS_WAIT_SECS)
             except ConsumerError:
-                await asyncio.sleep(_RETRY_SECS)
+                await asyncio.sleep(self._patience.retry_secs)
                 continue
             for entry, fields in news:
                 after = entry
                 id = fields.get("id", b"").decode("utf-8", "replace")
                 for sent in list(self._attended.get((pbx, id), ())):
-                    step, state = fields.get("step", b"").decode(), fields.get("state", b"").decode()
-                    more = fields.get("more", b"")
-                    final = state in FINAL
-                    progress = Progress(step, state, "" if final else more.decode("utf-8", "replace"))
-                    sent.hear(progress, more if final else b"")
+                    sent.hear(*_heard(fields))
 
     async def _tried(self, name: str, keys: tuple[str, ...], args: tuple[Any, ...]) -> list[bytes]:
         """Run a script that may be run again where its answer got lost."""
-        for left in range(_TRIES - 1, -1, -1):
+        left = self._patience.tries
+        while True:
+            left -= 1
             try:
                 return await self._link.run(name, keys, args)
             except QueueUnreachable:
-                if not left:
+                if left <= 0 or self._closed:
                     raise
-                await asyncio.sleep(_RETRY_SECS)
-        raise AssertionError
+                await asyncio.sleep(self._patience.retry_secs)
+
+
+def _heard(fields: Mapping[str, bytes]) -> tuple[Progress, bytes]:
+    """The step that an entry tells of, and the reply that it brings."""
+    step, state, more = (fields.get(name, b"") for name in ("step", "state", "more"))
+    texts = step.decode("utf-8", "replace"), state.decode("utf-8", "replace")
+    if texts[1] in FINAL:
+        return Progress(*texts), more
+    return Progress(*texts, more.decode("utf-8", "replace")), b""
 
 
 def _checked_pbx(pbx: str) -> str:

@@ -8,17 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from consumers.commands.patience import Patience
 from consumers.errors import NoReplyYet, QueueUnreachable
+from schemas.errors import CommandError
 from schemas.reply import FINAL, Reason, Reply, State
 from schemas.timestamps import timestamp_text
 
 _STEPS_KEPT: Final = 100
-# How often a command is looked at without news of it: they may have got lost.
-_LOOK_SECS: Final = 2.0
-# How long a queue that has forgotten a command may take to be told its reply again.
-_FORGOTTEN_SECS: Final = 10.0
-# How long after a command's time is over its reply may come: the longest ringing, and what finding out takes.
-_PATIENCE_SECS: Final = 400.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,15 +31,17 @@ class Settling(Protocol):
     """What a command on its way asks its client."""
 
     async def settle(self, sent: SentCommand) -> tuple[str, bytes]:
-        """How it stands: "missing", "final" with the reply, or its state. Raises `QueueUnreachable`."""
+        """How it stands: "missing", "final" with the reply, or its state. Raises `QueueUnreachable`, which is
+        no reason to give up."""
         ...
 
 
 class SentCommand:
     """One command on its way. Made by `CommandClient.send` and `CommandClient.follow`."""
 
-    def __init__(self, owner: Settling, pbx: str, id: str, action: str) -> None:
+    def __init__(self, owner: Settling, pbx: str, id: str, action: str, patience: Patience) -> None:
         self._owner = owner
+        self._patience = patience
         self._news: asyncio.Queue[tuple[Progress, bytes]] = asyncio.Queue(_STEPS_KEPT)
         self._reply: Reply | None = None
         self.pbx = pbx
@@ -57,6 +55,10 @@ class SentCommand:
             self._news.get_nowait()
         self._news.put_nowait((progress, reply))
 
+    def look_soon(self) -> None:
+        """Its news may have gone by before anybody heard them."""
+        self.hear(Progress("", ""), b"")
+
     async def reply(self, patience_secs: float | None = None) -> Reply:
         """The final reply. Raises `NoReplyYet` after `patience_secs`, by default so long that one must have
         come; it can be asked for again."""
@@ -69,21 +71,22 @@ class SentCommand:
         """What happens to it, until the final reply has come. Raises as `reply` does."""
         if patience_secs is None:
             left_ms = self.expires_ms - time.time_ns() // 1_000_000
-            patience_secs = max(0.0, left_ms / 1000) + _PATIENCE_SECS
+            patience_secs = max(0.0, left_ms / 1000) + self._patience.after_secs
         deadline = time.monotonic() + patience_secs
         missing_since: float | None = None
         while self._reply is None:
             if time.monotonic() >= deadline:
                 raise NoReplyYet(f"no reply to {self.action} {self.id} came within {patience_secs:g} s")
             try:
-                async with asyncio.timeout(min(_LOOK_SECS, deadline - time.monotonic())):
+                async with asyncio.timeout(min(self._patience.look_secs, deadline - time.monotonic())):
                     progress, encoded = await self._news.get()
             except TimeoutError:
                 progress, encoded = Progress("", ""), b""
-            if progress.state in FINAL and encoded:
-                self._reply = Reply.decode(encoded)
-            elif progress.step and progress.state not in FINAL:
+            if progress.step and progress.state not in FINAL:
                 yield progress
+                continue
+            if (reply := self._read(encoded)) is not None:
+                self._reply = reply
             else:
                 missing_since = await self._look(missing_since)
         yield Progress("final", str(self._reply.state))
@@ -95,19 +98,28 @@ class SentCommand:
             id=self.id, pbx=self.pbx, action=self.action, state=state, at=at, reason=reason, message=message
         )
 
+    def _read(self, encoded: bytes) -> Reply | None:
+        """The reply, if that is one to this command."""
+        try:
+            reply = Reply.decode(encoded)
+        except CommandError:
+            return None
+        return reply if reply.id == self.id else None
+
     async def _look(self, missing_since: float | None) -> float | None:
         """See for oneself how it stands; since when the queue does not know it."""
         try:
             state, encoded = await self._owner.settle(self)
         except QueueUnreachable:
             return missing_since
-        if encoded:
-            self._reply = Reply.decode(encoded)
+        if state == "final":
+            message = "it is over, and its reply cannot be read"
+            self._reply = self._read(encoded) or self.own_reply(State.UNKNOWN, Reason.NO_REPLY, message)
         if state != "missing":
             return None
         now = time.monotonic()
         missing_since = missing_since or now
-        if now - missing_since >= _FORGOTTEN_SECS:
+        if now - missing_since >= self._patience.forgotten_secs:
             message = "the queue does not know the command any more: it may have been executed"
             self._reply = self.own_reply(State.UNKNOWN, Reason.QUEUE_ROLLED_BACK, message)
         return missing_since

@@ -9,6 +9,7 @@ from typing import Any
 
 from consumers.adapters.redis.driver import QueueLink
 from consumers.adapters.redis.driver import client_maker as clients_maker
+from consumers.commands import CommandClient, Patience
 from publisher.adapters.embedded_commands import EmbeddedCommands
 from publisher.adapters.redis_commands.driver import OpenClient, RedisLink, RedisSettings, client_maker
 from publisher.adapters.redis_commands.queue import QueueSettings, RedisCommandQueue
@@ -44,6 +45,7 @@ class RedisHarness:
         self.ca_file = ca_file
         self._keys = CommandKeys(self.pbx)
         self._parsed = RedisUrl.parse(url)
+        self._make_client = make
         self._make = make or client_maker(RedisSettings(self._parsed, _SECS, ca_file=ca_file))
         clients = RedisUrl.parse(self.client_url)
         self._clients = QueueLink(clients, make or clients_maker(clients, _SECS, True, ca_file), _SECS)
@@ -57,6 +59,25 @@ class RedisHarness:
         link = RedisLink(self._parsed, self._make, _SECS)
         self._links.append(link)
         return RedisCommandQueue(link, self.pbx, owner, QueueSettings(lease_ms, keep_ms, max_depth))
+
+    def client(
+        self,
+        patience: Patience | None = None,
+        *,
+        name: str = "crm",
+        timeout_secs: float = _SECS,
+        url: str = "",
+    ) -> CommandClient:
+        """A client as a microservice has it, with connections of its own."""
+        return CommandClient.connect(
+            url or self.client_url,
+            client=name,
+            token="fake-token",
+            timeout_secs=timeout_secs,
+            ca_file=self.ca_file,
+            make_client=self._make_client,
+            patience=patience or Patience(),
+        )
 
     async def enqueue(
         self, id: str, body: bytes = b"body", *, ttl_ms: int = 30_000, bulk: bool = False, at_ms: int = 0

@@ -29,7 +29,8 @@ from schemas.redis_words import redis_verdict
 
 # RuntimeError: a connection that was closed while it was being used, as uvloop says it.
 _ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
-_CLOSE_SECS: Final = 2.0
+_CLOSE_SECS: Final = 1.0
+_AGAIN_SECS: Final = 0.05
 _CONNECTIONS: Final = 8
 _sentinels: Final[Callable[..., Any]] = Sentinel
 
@@ -96,6 +97,7 @@ class QueueLink:
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._running: set[asyncio.Future[Any]] = set()
         self._answered = False
+        self._closed = False
 
     async def run(self, name: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[bytes]:
         """Run one of the contract's scripts."""
@@ -134,6 +136,7 @@ class QueueLink:
     async def news(self, stream: str, after: str, wait_secs: float) -> list[tuple[str, dict[str, bytes]]]:
         """Entries after one of a stream, as soon as there are any; none after the wait."""
         if self._waiter is None:
+            self._must_be_open()
             self._waiter = self._make(wait_secs + self._timeout_secs)
         reading = self._waiter.xread({stream: after}, count=500, block=max(1, int(wait_secs * 1000)))
         found = await self._interruptible(reading)
@@ -141,8 +144,13 @@ class QueueLink:
 
     def _connected(self) -> Any:
         if self._client is None:
+            self._must_be_open()
             self._client = self._make(self._timeout_secs)
         return self._client
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise QueueUnreachable(f"{self._url.shown}: this client was closed")
 
     async def _whole(self, call: Awaitable[Any]) -> Any:
         task = asyncio.ensure_future(self._in_turn(call))
@@ -188,15 +196,19 @@ class QueueLink:
 
     async def close(self) -> None:
         """Close the connections. Never raises."""
+        self._closed = True
         clients = [client for client in (self._waiter, self._client) if client is not None]
         self._client = self._waiter = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECS):
+                # Only what nobody waits for is left. The driver may swallow a cancellation: it is told again.
+                while self._running:
+                    for task in self._running:
+                        task.cancel()
+                    await asyncio.wait(self._running, timeout=_AGAIN_SECS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECS):
                 await asyncio.gather(*map(_close, clients), return_exceptions=True)
-                if self._running:
-                    await asyncio.wait(self._running)
-        for task in self._running:
-            task.cancel()
 
 
 def _named(fields: dict[bytes, bytes]) -> dict[str, bytes]:

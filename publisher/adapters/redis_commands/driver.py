@@ -33,7 +33,8 @@ from schemas.redis_words import redis_verdict
 # RuntimeError: a connection that was closed while it was being used, as uvloop says it.
 DRIVER_ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
 _MAX_CONNECTIONS: Final = 8
-_CLOSE_SECS: Final = 2.0
+_CLOSE_SECS: Final = 1.0
+_AGAIN_SECS: Final = 0.05
 
 _sentinels: Final[Callable[..., Any]] = Sentinel
 
@@ -193,11 +194,14 @@ class RedisLink:
         self._client = self._waiter = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECS):
+                # Only what nobody waits for is left. The driver may swallow a cancellation: it is told again.
+                while self._running:
+                    for task in self._running:
+                        task.cancel()
+                    await asyncio.wait(self._running, timeout=_AGAIN_SECS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECS):
                 await asyncio.gather(*map(_close, clients), return_exceptions=True)
-                if self._running:
-                    await asyncio.wait(self._running)
-        for task in self._running:
-            task.cancel()
 
 
 def _script(name: str) -> tuple[str, str]:
