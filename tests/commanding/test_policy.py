@@ -108,8 +108,10 @@ def test_a_phone_becomes_the_channel_of_the_first_template(action: str) -> None:
     assert allowed(action, fields)[device] == "PJSIP/alice"
     assert refused(action, fields | {"Phone": "300"}) == "Phone"
     assert refused(action, fields, replace(GENEROUS, channels=())) == "Phone"
-    assert refused(action, fields | {device: "PJSIP/200"}) == "Phone"
-    assert refused(action, without(fields, "Phone")) == "Phone"
+    for neither_or_both in (without(fields, "Phone"), fields | {device: "PJSIP/200"}):
+        with pytest.raises(CommandError) as caught:
+            allowed(action, neither_or_both)
+        assert caught.value.field == "Phone"
 
 
 @pytest.mark.parametrize("action", ["Originate", *MEMBERS])
