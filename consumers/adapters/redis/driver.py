@@ -110,27 +110,30 @@ class QueueLink:
             except NoScriptError:
                 return await client.eval(script, *words)
 
-        return list(await self._whole(call()))
+        return list(await self._whole(call))
 
     async def fields(self, key: str) -> dict[str, bytes]:
         """The fields of a hash; empty where there is none."""
-        found = await self._whole(self._connected().hgetall(key))
+        client = self._connected()
+        found = await self._whole(lambda: client.hgetall(key))
         return {name.decode("utf-8", "replace"): value for name, value in found.items()}
 
     async def newest(self, stream: str) -> str:
         """The last entry of a stream, to read what comes after it."""
-        found = await self._whole(self._connected().xrevrange(stream, count=1))
+        client = self._connected()
+        found = await self._whole(lambda: client.xrevrange(stream, count=1))
         return found[0][0].decode() if found else "0-0"
 
     async def entries(self, stream: str, count: int) -> list[dict[str, bytes]]:
         """The first entries of a stream."""
-        return [
-            _named(fields) for _, fields in await self._whole(self._connected().xrange(stream, count=count))
-        ]
+        client = self._connected()
+        found = await self._whole(lambda: client.xrange(stream, count=count))
+        return [_named(fields) for _, fields in found]
 
     async def members(self, key: str, count: int) -> list[str]:
         """The first members of a sorted set."""
-        found = await self._whole(self._connected().zrange(key, 0, count - 1))
+        client = self._connected()
+        found = await self._whole(lambda: client.zrange(key, 0, count - 1))
         return [member.decode("utf-8", "replace") for member in found]
 
     async def news(self, stream: str, after: str, wait_secs: float) -> list[tuple[str, dict[str, bytes]]]:
@@ -150,15 +153,22 @@ class QueueLink:
 
     def _must_be_open(self) -> None:
         if self._closed:
-            raise QueueUnreachable(f"{self._url.shown}: this client was closed")
+            raise self._ended()
 
-    async def _whole(self, call: Awaitable[Any]) -> Any:
+    def _ended(self) -> QueueUnreachable:
+        return QueueUnreachable(f"{self._url.shown}: this client was closed")
+
+    async def _whole(self, call: Callable[[], Awaitable[Any]]) -> Any:
         task = asyncio.ensure_future(self._in_turn(call))
         self._running.add(task)
         task.add_done_callback(self._done)
         try:
             async with asyncio.timeout(self._timeout_secs):
                 answer = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise self._ended() from None
         except _ERRORS as error:
             raise self._translated(error) from error
         self._answered = True
@@ -178,10 +188,10 @@ class QueueLink:
         except _ERRORS as error:
             raise self._translated(error) from error
 
-    async def _in_turn(self, call: Awaitable[Any]) -> Any:
+    async def _in_turn(self, call: Callable[[], Awaitable[Any]]) -> Any:
         # The driver opens a connection for each call at a time: calls wait for one another beyond a few.
         async with self._turns:
-            return await call
+            return await call()
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
@@ -209,6 +219,12 @@ class QueueLink:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECS):
                 await asyncio.gather(*map(_close, clients), return_exceptions=True)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the caller who was cancelled, and not only the call, by `close`."""
+    caller = asyncio.current_task()
+    return caller is not None and caller.cancelling() > 0
 
 
 def _named(fields: dict[bytes, bytes]) -> dict[str, bytes]:

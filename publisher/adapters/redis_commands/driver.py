@@ -158,7 +158,9 @@ class RedisLink:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             task.cancel()
-            raise
+            if _is_cancelled():
+                raise
+            raise self._ended() from None
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
@@ -169,10 +171,17 @@ class RedisLink:
         try:
             async with asyncio.timeout(self._timeout_secs):
                 answer = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            raise self._ended() from None
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
         self._answered = True
         return answer
+
+    def _ended(self) -> QueueUnreachable:
+        return QueueUnreachable(f"{self._url.shown}: the connection was closed")
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
@@ -202,6 +211,12 @@ class RedisLink:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECS):
                 await asyncio.gather(*map(_close, clients), return_exceptions=True)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the caller who was cancelled, and not only the call, by `close`."""
+    caller = asyncio.current_task()
+    return caller is not None and caller.cancelling() > 0
 
 
 def _script(name: str) -> tuple[str, str]:
