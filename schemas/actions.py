@@ -180,7 +180,7 @@ _CALLS: Final = (
         "Park a channel.",
         {
             "Channel": _CHANNEL,
-            # No AnnounceChannel: Asterisk 12 to 23 crash where that channel has just gone (manager_park).
+            # No AnnounceChannel: Asterisk 13 and later crash where that channel has just gone (manager_park).
             "TimeoutChannel": Field(CHANNEL, "Whom the call returns to (Asterisk 11: Channel2)."),
             "Timeout": Field(Whole(1_000, 86_400_000), "When the call returns, in milliseconds."),
             "Parkinglot": Field(PARKING_LOT, "The parking lot."),
