@@ -38,23 +38,33 @@ T = TypeVar("T")
 
 
 async def open_command_journal(
-    folder: Path, pbx: str, audit: AuditFile | None = None, keep_secs: float = 7 * 86_400
+    folder: Path,
+    pbx: str,
+    audit: AuditFile | None = None,
+    keep_secs: float = 7 * 86_400,
+    max_rows: int = MAX_ROWS,
 ) -> SqliteCommandJournal:
     """Open or make the journal of a PBX. Raises `CommandJournalError`."""
-    journal = SqliteCommandJournal(folder / f"{pbx}.commands", audit, keep_secs)
-    await journal.open()
+    journal = SqliteCommandJournal(folder / f"{pbx}.commands", audit, keep_secs, max_rows)
+    try:
+        await journal.open()
+    except CommandJournalError:
+        await journal.close()
+        raise
     return journal
 
 
 class SqliteCommandJournal:
     """Implements `publisher.command_ports.CommandJournal`."""
 
-    def __init__(self, path: Path, audit: AuditFile | None, keep_secs: float) -> None:
+    def __init__(self, path: Path, audit: AuditFile | None, keep_secs: float, max_rows: int) -> None:
         self._path = path
         self._audit = audit
+        self._max_rows = max_rows
         self._keep_us = int(keep_secs * 1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="command-write")
         self._file: SqliteFile | None = None
+        self._closed = False
         self._rows_since_checkpoint = 0
         self._retention_due = 0.0
         self.owner = ""
@@ -115,14 +125,20 @@ class SqliteCommandJournal:
             noted: list[JournalledCommand | None] = []
             # The audit first: a line of it without a row is a command that was not sent, and says no worse.
             self._write_audit(audit)
-            with file.transaction():
-                for line in lines:
-                    new = file.run(
-                        "INSERT OR IGNORE INTO command (id, body, sent_us, event_pos, ring_ms) "
-                        "VALUES (?, ?, ?, ?, ?)",
-                        (line.id, line.body, line.sent_us, line.event_pos, line.ring_ms),
-                    )
-                    noted.append(None if new else self._one(line.id))
+            try:
+                with file.transaction():
+                    for line in lines:
+                        new = file.run(
+                            "INSERT OR IGNORE INTO command (id, body, sent_us, event_pos, ring_ms) "
+                            "VALUES (?, ?, ?, ?, ?)",
+                            (line.id, line.body, line.sent_us, line.event_pos, line.ring_ms),
+                        )
+                        noted.append(None if new else self._one(line.id))
+            except JournalError:
+                if self._audit is not None and audit:
+                    # It will be tried again, for as long as the disk refuses.
+                    self._audit.take_back()
+                raise
             self._rows_since_checkpoint += len(lines)
             return noted
 
@@ -181,8 +197,10 @@ class SqliteCommandJournal:
             if self._audit is not None:
                 self._audit.close()
 
-        await asyncio.get_running_loop().run_in_executor(self._thread, end)
-        self._thread.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, end)
+            self._thread.shutdown(wait=False)
 
     # -- in the thread ------------------------------------------------------
 
@@ -222,14 +240,15 @@ class SqliteCommandJournal:
             limit_us = time.time_ns() // 1000 - self._keep_us
             old = "SELECT rowid FROM command WHERE state <> '' AND final_us <= ? ORDER BY final_us LIMIT ?"
             deleted = file.run(f"DELETE FROM command WHERE rowid IN ({old})", (limit_us, _DELETED_AT_ONCE))
-            over = int(file.value("SELECT count(*) FROM command")) - MAX_ROWS
+            over = int(file.value("SELECT count(*) FROM command")) - self._max_rows
             if over > 0:
                 oldest = "SELECT rowid FROM command WHERE state <> '' ORDER BY final_us LIMIT ?"
                 deleted += file.run(
                     f"DELETE FROM command WHERE rowid IN ({oldest})", (min(over, _DELETED_AT_ONCE),)
                 )
             if deleted:
-                file.run("PRAGMA incremental_vacuum(1000)")
+                # As a script: a single statement would give back one page.
+                file.run_script("PRAGMA incremental_vacuum(1000)")
             # There may be more to delete: soon again then, so that no single piece takes long.
             self._retention_due = now + (1.0 if deleted >= _DELETED_AT_ONCE else _RETENTION_SECS)
         if self._rows_since_checkpoint >= _CHECKPOINT_ROWS:
@@ -238,6 +257,8 @@ class SqliteCommandJournal:
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Run in the thread, to the end, whatever becomes of the caller."""
+        if self._closed:
+            raise CommandJournalError(f"the command journal {self._path} is closed")
         try:
             return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
         except JournalError as error:
