@@ -29,6 +29,7 @@ MAX_REQUEST_BYTES: Final = 1 << 20
 MAX_WORDS: Final = 2_000
 _VERSION: Final = (7,)
 _CLOSE_SECS: Final = 2.0
+_AGAIN_SECS: Final = 0.05
 # A socket's path has at most 107 bytes on Linux.
 _MAX_PATH_BYTES: Final = 107
 
@@ -72,10 +73,13 @@ class EmbeddedCommands:
         if self._door is not None:
             self._door.close()
             self._door = None
-        for visit in list(self._visits):
-            visit.cancel()
-        if self._visits:
-            await asyncio.wait(self._visits, timeout=_CLOSE_SECS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECS):
+                # The driver may swallow a cancellation: it is told again.
+                while self._visits:
+                    for visit in self._visits:
+                        visit.cancel()
+                    await asyncio.wait(self._visits, timeout=_AGAIN_SECS)
         if self._path is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
