@@ -119,7 +119,8 @@ class Whole:
         if type(number) is not int:
             raise CommandError(field, f"must be a whole number, not {kind_of(value)}")
         if not self.least <= number <= self.most:
-            raise CommandError(field, f"must be from {self.least} to {self.most}")
+            allowed = f"from {self.least} to {self.most}" if self.least < self.most else f"{self.least}"
+            raise CommandError(field, f"must be {allowed}")
         return number
 
     def schema(self) -> dict[str, Any]:

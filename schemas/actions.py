@@ -102,7 +102,8 @@ class ActionSpec:
 _CHANNEL = Field(CHANNEL, "The channel.", required=True)
 _CONTEXT = Field(CONTEXT, "The dialplan context; without it the first one of the policy.")
 _EXTEN = Field(EXTENSION, "The extension or number to connect to.", required=True)
-_PRIORITY = Field(Whole(1, 10_000), "The dialplan priority; without it 1.")
+# Any other one would leave out the extension's first steps, and what they check.
+_PRIORITY = Field(Whole(1, 1), "The dialplan priority: 1, the extension's beginning.")
 _QUEUE = Field(QUEUE, "The queue.", required=True)
 _ANY_QUEUE = Field(QUEUE, "The queue; without it all of them.")
 _INTERFACE = Field(INTERFACE, "The member's device, such as PJSIP/200.")
@@ -158,7 +159,7 @@ _CALLS: Final = (
             "ExtraChannel": Field(CHANNEL, "The second channel to send."),
             "ExtraExten": Field(EXTENSION, "Where the second channel goes."),
             "ExtraContext": Field(CONTEXT, "Its context; without it that of the policy."),
-            "ExtraPriority": Field(Whole(1, 10_000), "Its priority; without it 1."),
+            "ExtraPriority": _PRIORITY,
         },
     ),
     ActionSpec(

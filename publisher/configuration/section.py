@@ -36,6 +36,7 @@ class ServerTls(Section):
         examples=["/etc/ssl/certs/pbx.pem"],
         description="PEM file of the authorities to trust instead of the system's, or the certificate.",
     )
+
     @field_validator("ca_file")
     @classmethod
     def _existing(cls, path: Path | None, info: ValidationInfo) -> Path | None:

@@ -28,6 +28,7 @@ from tests.fakes.command_store import FakeCommandStore, Hash, last_entry, number
 
 _CLOCK_MARGIN_MS: Final = 2_000
 _CANCELS_AT_ONCE: Final = 100
+_LARGEST_OTHER: Final = 300
 
 
 class FakeCommandQueue:
@@ -260,6 +261,7 @@ class FakeCommandQueue:
 def described(id: str, known: Hash) -> QueuedCommand:
     """A command as a claim brings it."""
     body = known.get("body", b"")
+    known = {name: value for name, value in known.items() if len(value) <= _LARGEST_OTHER}
     return QueuedCommand(
         id=id,
         state=word(known, "state"),

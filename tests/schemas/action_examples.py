@@ -32,7 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "ExtraChannel": "PJSIP/201-0000001b",
         "ExtraExten": "202",
         "ExtraContext": "from-internal",
-        "ExtraPriority": 2,
+        "ExtraPriority": 1,
     },
     "BlindTransfer": {"Channel": "SIP/200-0000001a", "Exten": "201", "Context": "from-internal"},
     "AttendedTransfer": {

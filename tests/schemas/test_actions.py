@@ -23,6 +23,7 @@ from schemas.action_fields import (
     Word,
 )
 from schemas.actions import ACTIONS, Group, action_named
+from schemas.command import Command
 from schemas.errors import CommandError
 from tests.schemas.action_examples import (
     ALTERNATIVES,
@@ -383,3 +384,9 @@ def test_free_text_is_any_text_of_its_length() -> None:
     assert len(Text().check("Value", "😀" * MAX_VALUE_CHARS)) == MAX_VALUE_CHARS
     with pytest.raises(CommandError, match="is empty"):
         Text().check("Value", "")
+
+
+@pytest.mark.parametrize("field", ["Priority", "ExtraPriority"])
+def test_no_call_leaves_out_an_extensions_first_steps(field: str) -> None:
+    with pytest.raises(CommandError, match=f"^{field}: must be 1$"):
+        Command.make("Redirect", {"Channel": "SIP/200-1", "Exten": "201", field: 2}, client="crm")

@@ -44,15 +44,18 @@ end
 
 local WANTED = { 'state', 'body', 'at', 'ttl', 'signature', 'queued', 'expires', 'owner', 'cancel', 'entry', 'priority', 'client', 'action' }
 
--- One command as the collector reads it; an oversize body stays where it is.
+local LARGEST_OTHER = 300 -- of what is no body: the longest signature, id, client and name of an action are shorter
+
+-- One command as the collector reads it; what is oversize stays where it is, and is empty here.
 local function described(command, id, largest)
   local found = redis.call('HMGET', command, unpack(WANTED))
-  if found[2] and #found[2] > largest then
-    found[2] = ''
-  end
   local answer = { id }
-  for index = 1, #WANTED do
-    answer[index + 1] = found[index] or ''
+  for index, name in ipairs(WANTED) do
+    local value = found[index] or ''
+    if #value > (name == 'body' and largest or LARGEST_OTHER) then
+      value = ''
+    end
+    answer[index + 1] = value
   end
   return answer
 end
