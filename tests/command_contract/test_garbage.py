@@ -37,7 +37,7 @@ async def test_missing_fields_are_read_as_empty(place: Harness) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"soon", b"", b"\xff\xfe", b"-", b"12 apples", b"9" * 400, b"None"],
+    [b"soon", b"", b"\xff\xfe", b"-", b"12 apples", b"9" * 250, b"None"],
     ids=lambda text: repr(text[:9]),
 )
 async def test_text_where_numbers_belong_is_read_as_none_and_never_sent(place: Harness, text: bytes) -> None:
@@ -78,6 +78,21 @@ async def test_an_oversize_body_stays_where_it_is(place: Harness) -> None:
     await place.write("largest", {"body": b"x" * MAX_BODY_BYTES})
     for found in ((await queue.claim(10)).commands, await queue.orphans()):
         assert {one.id: len(one.body) for one in found} == {"large": 0, "largest": MAX_BODY_BYTES, "good": 4}
+
+
+async def test_other_fields_that_are_oversize_are_read_as_empty(place: Harness) -> None:
+    queue = place.queue()
+    await queue.take(Memory())
+    for id in ("a", "good"):
+        await place.enqueue(id)
+    names = ("at", "ttl", "signature", "queued", "priority", "client", "action", "cancel", "entry")
+    await place.write("a", dict.fromkeys(names, b"7" * 100_000))
+    for found in ((await queue.claim(10)).commands, await queue.orphans()):
+        large = next(one for one in found if one.id == "a")
+        assert (large.signature, large.client, large.action, large.entry) == ("", "", "", "")
+        assert (large.at_ms, large.ttl_ms, large.queued_ms) == (0, 0, 0)
+        assert large.body == b"body"
+        assert len(found) == 2
 
 
 async def test_only_what_is_queued_is_claimed_and_the_rest_of_the_queue_is_cleared(place: Harness) -> None:

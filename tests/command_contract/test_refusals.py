@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from consumers import errors as consumers_errors
-from consumers.commands import CommandClient
+from consumers.commands import CommandClient, Patience
 from publisher import errors
 from publisher.adapters.redis_commands.driver import RedisLink, RedisSettings, client_maker
 from publisher.adapters.redis_commands.queue import QueueSettings, RedisCommandQueue
@@ -55,8 +55,9 @@ async def collects(url: str, ca_file: Path | None, timeout_secs: float) -> None:
 
 
 async def sends(url: str, ca_file: Path | None, timeout_secs: float) -> None:
+    quick = Patience(tries=2, retry_secs=0.01)
     async with CommandClient.connect(
-        url, client="crm", token=WRONG, timeout_secs=timeout_secs, ca_file=ca_file
+        url, client="crm", token=WRONG, timeout_secs=timeout_secs, ca_file=ca_file, patience=quick
     ) as client:
         await client.send(new_pbx(), "Ping")
 
