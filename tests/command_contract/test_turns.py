@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -180,5 +181,11 @@ async def test_a_restarted_commander_trusts_the_server_unless_its_own_writes_are
     ahead = Memory(known.epoch, known.identity, known.writes + 10, known.seen_ms)
     tenure = await place.queue().take(ahead)
     assert tenure.why_not == "its data has gone back in time"
-    later = Memory(known.epoch + 10, known.identity, known.writes, known.seen_ms)
-    assert not (await place.queue().take(later)).trusted
+
+
+async def test_a_turn_of_one_s_own_that_the_server_has_forgotten_is_noticed(place: Harness) -> None:
+    queue = place.queue()
+    await queue.take(Memory())
+    later = replace(queue.memory, epoch=queue.memory.epoch + 10)
+    tenure = await place.queue().take(later)
+    assert (tenure.why_not, tenure.epoch) == ("its data has gone back in time", 12)
