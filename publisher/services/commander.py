@@ -133,18 +133,19 @@ class Commander:
         self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
         held = {one.id: one for one in self.dispatcher.clear()}
         await self._retried(lambda: self._recovery.restore_replies(self._settings.keep_secs))
-        found = await self._desk.queue.orphans()
-        claim = Claim(tenure.now_ms, commands=tuple(one for one in found if not self._has(one.id)))
+        older = [one for one in await self._desk.queue.orphans() if not self._has(one.id)]
+        claim = Claim(tenure.now_ms)
         while True:
-            older = [one for one in claim.commands if tenure.is_older(one)]
-            newer = tuple(one for one in claim.commands if not tenure.is_older(one))
-            for one in claim.commands:
+            for one in (*older, *claim.commands):
                 held.pop(one.id, None)
             await self._sort(older, frozen=True)
-            self._take(replace(claim, commands=newer))
+            self._take(claim)
             claim = await self._desk.queue.claim(_CLAIM_AT_ONCE)
             if not claim.commands and not claim.cancelled:
                 break
+            # What was claimed before this turn is older anyway; of what waited, its stream's order tells.
+            older = [one for one in claim.commands if tenure.is_older(one)]
+            claim = replace(claim, commands=tuple(one for one in claim.commands if not tenure.is_older(one)))
         for waiting in held.values():
             self._give(_unsent(waiting), forgotten())
         while len(self.settlement):

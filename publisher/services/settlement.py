@@ -83,6 +83,11 @@ class Settlement:
     def __contains__(self, id: str) -> bool:
         return id in self._waiting
 
+    @property
+    def unnoted(self) -> frozenset[str]:
+        """What the disk has not taken yet: the end of this process would cost the journal its replies."""
+        return frozenset(self._unnoted)
+
     def give(self, handled: Handled, outcome: Outcome) -> None:
         """The final reply of a command."""
         now_us = self._desk.clock.now_us()
