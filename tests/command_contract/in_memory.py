@@ -42,6 +42,7 @@ class InMemoryHarness:
     async def erase(self, id: str, *names: str) -> None:
         if not names:
             self.store.data.commands.pop(id, None)
+            self.store.data.goes_ms.pop(id, None)
         for name in names:
             self.store.command(id).pop(name, None)
 

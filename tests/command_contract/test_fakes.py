@@ -71,3 +71,14 @@ async def test_a_power_cut_takes_the_last_ends_and_no_command_that_was_sent() ->
     await journal.note_finals([final_of("b"), final_of("never sent")])
     journal.lose_power()
     assert {id: row.state for id, row in journal.rows.items()} == {"a": "succeeded", "b": "", "c": ""}
+
+
+async def test_a_command_goes_when_its_time_in_the_store_is_over() -> None:
+    store = FakeCommandStore()
+    store.enqueue("a", b"body", ttl_ms=1_000, keep_ms=1_000)
+    store.shift_ms += 1_500
+    assert store.command("a")["state"] == b"queued"
+    store.shift_ms += 500
+    assert store.command("a") == {}
+    assert store.command("nobody") == {}
+    assert store.enqueue("a", b"another")[0] == "queued"

@@ -159,8 +159,10 @@ class FakeCommandStore:
 
     def command(self, id: str) -> Hash:
         """A command's own hash; an empty one that belongs to nobody if there is none."""
-        if self.data.goes_ms.get(id, self.now_ms() + 1) <= self.now_ms():
-            del self.data.commands[id], self.data.goes_ms[id]
+        goes_ms = self.data.goes_ms.get(id)
+        if goes_ms is not None and goes_ms <= self.now_ms():
+            self.data.commands.pop(id, None)
+            del self.data.goes_ms[id]
         return self.data.commands.get(id, {})
 
     def unqueue(self, known: Hash) -> None:
