@@ -123,7 +123,7 @@ class SqliteJournal:
         self._writer = writer
         self._executor = executor
         self._disk = DiskReader(path, pbx)
-        self._checkpointer = Checkpointer(path, power=settings.durability == "power")
+        self._checkpointer = Checkpointer(path, writer.checkpointing, power=settings.durability == "power")
         self._checkpoints = ThreadPoolExecutor(1, thread_name_prefix="journal-checkpoint")
         self._now_us = now_us
         self._loop = asyncio.get_running_loop()

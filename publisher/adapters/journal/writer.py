@@ -7,6 +7,7 @@ event loop hears of either, so what anyone may read is always covered by file or
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from publisher.errors import JournalDamaged
 
 _COMMIT_OVERHEAD_BYTES: Final = 8192
 _MEASURE_EVERY_BYTES: Final = 1 << 20
+_LOG_MOST_BYTES: Final = 64 << 20
+_CHECKPOINT_PATIENCE_SECS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -34,7 +37,10 @@ class Outcome:
 
 
 class Writer:
-    """See the module. Opened elsewhere (see salvage.py); closes file and mark."""
+    """See the module. Opened elsewhere (see salvage.py); closes file and mark.
+
+    `checkpointing` is held during a checkpoint: SQLite allows one, and waits for none.
+    """
 
     def __init__(self, path: Path, pbx: str, write_side: WriteSide, mark: MarkFile, *, power: bool) -> None:
         self._path = path
@@ -42,6 +48,7 @@ class Writer:
         self._power = power
         self._side: WriteSide | None = write_side
         self._mark = mark
+        self.checkpointing = threading.Lock()
         self._failures = 0
         self._unmeasured_bytes = 0
         self._bytes_on_disk = 0
@@ -73,9 +80,16 @@ class Writer:
     def _measure(self, side: WriteSide) -> None:
         self._unmeasured_bytes = 0
         self.bytes_on_disk()
+        # Above its second limit the disk is slower than what comes: the log may not outgrow the checkpointer.
+        patience_secs = _CHECKPOINT_PATIENCE_SECS if side.log_bytes > _LOG_MOST_BYTES else 0.0
+        if not self.checkpointing.acquire(timeout=patience_secs):
+            return
         # If it fails the log stays long for now; if the file is to blame, the next commit says so.
-        with suppress(DiskRefused, JournalDamaged):
-            side.bound_log()
+        try:
+            with suppress(DiskRefused, JournalDamaged):
+                side.bound_log()
+        finally:
+            self.checkpointing.release()
 
     def note(self, note: Note) -> Outcome:
         """While the disk refuses: write the mark alone."""
@@ -125,8 +139,9 @@ class Writer:
 class Checkpointer:
     """Brings the log into the file from a thread of its own, so that no commit waits for the disk's sync."""
 
-    def __init__(self, path: Path, *, power: bool) -> None:
+    def __init__(self, path: Path, checkpointing: threading.Lock, *, power: bool) -> None:
         self._path = path
+        self._checkpointing = checkpointing
         self._power = power
         self._file: SqliteFile | None = None
 
@@ -135,7 +150,8 @@ class Checkpointer:
         try:
             if self._file is None:
                 self._file = SqliteFile(self._path, writable=True, power=self._power)
-            self._file.checkpoint("PASSIVE")
+            with self._checkpointing:
+                self._file.checkpoint("PASSIVE")
         except (DiskRefused, JournalDamaged):
             self.close()
 
