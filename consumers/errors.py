@@ -7,6 +7,9 @@ ConsumerError
 ├── QueueUnreachable    no connection to the command queue, or no answer; what was queued is unknown
 ├── QueueRefused        connected to it, but not allowed
 ├── QueueFull           the PBX's queue takes no more now; nothing was queued
+├── SinkMisconfigured   a binding's sink is unknown, or its options contradict each other
+├── SinkUnavailable     the sink cannot take anything now
+├── FilterInvalid       a binding's filter cannot be understood: which part, where, why
 ├── IdInUse             the id stands for another command; nothing was queued
 └── NoReplyYet          a command's reply did not come in the time that the caller gave it
 
@@ -28,6 +31,28 @@ class BusRefused(ConsumerError):
 
 class BusLost(ConsumerError):
     """The subscription ended; what was not settled will be delivered again."""
+
+
+class SinkMisconfigured(ConsumerError):
+    """The sink is unknown, or its options contradict each other."""
+
+
+class SinkUnavailable(ConsumerError):
+    """The sink cannot take anything now; it will be tried again."""
+
+
+class FilterInvalid(ConsumerError):
+    """A part of a filter cannot be understood.
+
+    `part` is `regex`, `contains`, `where.<Field>`, `events` or `extensions`; `pos` the character where it
+    goes wrong, None where that is not known.
+    """
+
+    def __init__(self, part: str, why: str, pos: int | None = None) -> None:
+        where = "" if pos is None else f" at character {pos + 1}"
+        super().__init__(f"{part}: {why}{where}")
+        self.part = part
+        self.pos = pos
 
 
 class QueueUnreachable(ConsumerError):

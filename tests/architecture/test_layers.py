@@ -25,8 +25,15 @@ LAYERS: dict[str, int] = {
     "publisher.command": 6,
     "consumers": 1,
     "consumers.ports": 2,
+    "consumers.plugin": 2,
+    # Pure but for the one thread pool that matches.
+    "consumers.filtering": 3,
+    "consumers.calls": 3,
+    "consumers.dispatching": 3,
     "consumers.adapters": 3,
+    "consumers.sinks": 4,
     "consumers.commands": 4,
+    "consumers.app": 5,
 }
 
 DRIVERS = {
@@ -38,6 +45,7 @@ DRIVERS = {
     "hyperscan",
     "redis",
     "regex",
+    "sqlalchemy",
     "sqlite3",
     "uvicorn",
 }

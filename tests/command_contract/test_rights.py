@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -19,12 +20,14 @@ from tests.command_contract.redis import RedisHarness
 from tests.services.redis_doors import (
     CLIENT,
     CLIENT_RIGHTS,
+    CLUSTER_RIGHTS,
     COLLECTOR,
     COLLECTOR_RIGHTS,
     KEYS,
     RedisWithDoors,
 )
 
+ROOT = Path(__file__).parents[2]
 NEEDED = "does not allow what the queue needs"
 
 
@@ -122,3 +125,10 @@ async def test_other_keys_are_none_of_theirs(doors: RedisWithDoors) -> None:
         with suppress(AssertionError), pytest.raises((QueueRefused, ClientRefused), match=NEEDED):
             await tour(doors)
         assert KEYS.encode() not in doors.admin("ACL", "GETUSER", user)
+
+
+def test_the_page_about_commands_tells_the_rights() -> None:
+    page = (ROOT / "deploy/docs/commands.md").read_text(encoding="utf-8")
+    for user, rights in ((COLLECTOR, COLLECTOR_RIGHTS), (CLIENT, CLIENT_RIGHTS)):
+        assert f"ACL SETUSER {user} on >PASSWORD {KEYS} {rights}\n" in page
+    assert f"`{CLUSTER_RIGHTS}`" in page

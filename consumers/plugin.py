@@ -1,0 +1,118 @@
+"""What a sink is: the interface between the consumers and whatever takes their events.
+
+A sink is a class with an `Options` model, registered under the entry point group `amibus.sinks`. Each binding
+that names it gets an instance of its own:
+
+    open ──▶ take, take, … ──▶ close
+
+* `open` connects what can be connected. It may raise `SinkUnavailable`; it is called again, later and later.
+* `take` is given one or more events, in order, and answers with one outcome for all or one for each:
+  `Done`, `Retry` or `Reject`. What it raises instead counts as `Retry`. It is cancelled when it takes longer
+  than the binding's `timeout`, which counts as `Retry` too: a sink must bear the same event twice.
+* Calls of `take` overlap up to the binding's `concurrency`; the events of one phone call are never in two of
+  them at once.
+* `close` is called once, after the last `take`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.envelope import Event, packet_text
+from schemas.message import Message
+
+SINKS_GROUP: Final = "amibus.sinks"
+
+
+@dataclass(slots=True)
+class SinkEvent:
+    """One event for a sink: decoded, and as it stood on the bus.
+
+    `attempt` counts from 1. `message.message_id` is the event's id, the same however often it comes.
+    """
+
+    event: Event
+    message: Message
+    attempt: int = 1
+
+    @property
+    def id(self) -> str:
+        return self.event.id
+
+    @property
+    def text(self) -> str:
+        """The packet as Asterisk sent it, `Name: value` and CRLF each; empty for a control event."""
+        return packet_text(self.event)
+
+
+@dataclass(slots=True, frozen=True)
+class Done:
+    """The sink has it; it will not come again but after a crash."""
+
+
+@dataclass(slots=True, frozen=True)
+class Retry:
+    """Not now: try again, after `after_secs` where the other side has said when. Bounded; then parked."""
+
+    reason: str
+    after_secs: float | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Reject:
+    """It will never be taken: park it with this reason."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Done | Retry | Reject
+DONE: Final = Done()
+
+
+class SinkOptions(BaseModel):
+    """The options of a sink in its `[[binding]]`; unknown ones are errors. Each field needs a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(slots=True, frozen=True)
+class SinkContext:
+    """What a sink is told of where it works.
+
+    `folder` is that of the configuration: relative paths start there. `tell` puts one sentence into the log,
+    at most a few a minute; no secrets and no whole phone numbers.
+    """
+
+    binding: str
+    folder: Path = field(default_factory=Path)
+    tell: Callable[[str], None] = lambda sentence: None
+
+
+class Sink(Protocol):
+    """A sink's instance."""
+
+    async def open(self) -> None:
+        """Get ready. Raises `consumers.errors.SinkUnavailable` with a sentence that says why not."""
+        ...
+
+    async def take(self, events: Sequence[SinkEvent]) -> Outcome | Sequence[Outcome]: ...
+
+    async def close(self) -> None: ...
+
+
+class SinkType(Protocol):
+    """A sink's class, as the entry point names it.
+
+    `Options` is the model of its options; `most_events` how many events one `take` can get (1: one by one).
+    Raises `consumers.errors.SinkMisconfigured` when options contradict each other, before anything is opened.
+    """
+
+    Options: ClassVar[type[SinkOptions]]
+    most_events: ClassVar[int]
+
+    def __call__(self, options: Any, context: SinkContext) -> Sink: ...
