@@ -7,11 +7,13 @@ that names it gets an instance of its own:
 
 * `open` connects what can be connected. It may raise `SinkUnavailable`; it is called again, later and later.
 * `take` is given one or more events, in order, and answers with one outcome for all or one for each:
-  `Done`, `Retry` or `Reject`. What it raises instead counts as `Retry`. It is cancelled when it takes longer
-  than the binding's `timeout`, which counts as `Retry` too: a sink must bear the same event twice.
+  `Done`, `Retry` or `Reject`. Where not this event is the matter but nothing can be taken now (no connection,
+  a full disk), it raises `SinkUnavailable`: the events wait, however long, and the sink is closed and opened
+  again. Anything else that it raises counts as `Retry`. It is cancelled when it takes longer than the
+  binding's `timeout`, which counts as `Retry` too: a sink must bear the same event twice.
 * Calls of `take` overlap up to the binding's `concurrency`; the events of one phone call are never in two of
   them at once.
-* `close` is called once, after the last `take`.
+* `close` is called after the last `take`, and before `open` is called again.
 """
 
 from __future__ import annotations
