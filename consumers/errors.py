@@ -9,6 +9,7 @@ ConsumerError
 ├── QueueFull           the PBX's queue takes no more now; nothing was queued
 ├── SinkMisconfigured   a binding's sink is unknown, or its options contradict each other
 ├── SinkUnavailable     the sink cannot take anything now
+├── LotFull             the parking lot takes no more
 ├── FilterInvalid       a binding's filter cannot be understood: which part, where, why
 ├── IdInUse             the id stands for another command; nothing was queued
 └── NoReplyYet          a command's reply did not come in the time that the caller gave it
@@ -39,6 +40,10 @@ class SinkMisconfigured(ConsumerError):
 
 class SinkUnavailable(ConsumerError):
     """The sink cannot take anything now; it will be tried again."""
+
+
+class LotFull(ConsumerError):
+    """The parking lot takes no more: replay or drop what stands there."""
 
 
 class FilterInvalid(ConsumerError):

@@ -2,25 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from schemas.message import Delivery
+from schemas.message import Delivery, Message
+
+MAX_WAITING: Final = 5_000_000
 
 
 @dataclass(slots=True, frozen=True)
 class Binding:
     """A named, durable place on the bus: every message that one of the topic patterns matches, once.
 
-    `start` says where a new binding begins: "new" (from now on) or "oldest" (all that is still kept;
-    on RabbitMQ a queue can only hold what came after it was declared).
+    `start` says where a new binding begins: "new" (from now on) or "oldest" (all that is still kept; on
+    RabbitMQ a queue can only hold what came after it was declared). `max_waiting`: how many messages may
+    wait on the broker; beyond, the oldest are parked. `partitions`: among so many queues, which consumers
+    share, the calls are divided; 0 is one queue without order among its consumers.
     """
 
     name: str
     keys: tuple[str, ...]
     start: str = "new"
     durable: bool = True
+    max_waiting: int = MAX_WAITING
+    partitions: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class ParkedEvent:
+    """An event that was put aside. `key` names it in its parking lot; `parked_at` is RFC 3339, UTC."""
+
+    key: str
+    binding: str
+    reason: str
+    tries: int
+    parked_at: str
+    message: Message
+
+
+class ParkingLot(Protocol):
+    """Where events stand that a sink would not take, until somebody decides. It outlives the process.
+
+    Every method raises `consumers.errors.ConsumerError` when the lot cannot be reached.
+    """
+
+    async def park(self, binding: str, message: Message, reason: str, tries: int) -> None:
+        """Put it aside; when this returns it stands there for good. Raises `LotFull` beyond its bound."""
+        ...
+
+    async def parked(self, binding: str = "", limit: int = 1000) -> Sequence[ParkedEvent]:
+        """The oldest first, of one binding or of all."""
+        ...
+
+    async def replay(self, keys: Collection[str]) -> int:
+        """Deliver these to their bindings again; how many there were."""
+        ...
+
+    async def drop(self, keys: Collection[str]) -> int:
+        """Forget these; how many there were."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Subscription(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -16,6 +16,7 @@ import aio_pika
 import aiormq
 from aiormq.abc import ChannelFrame
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from pamqp import commands
 from pamqp.base import Frame
 from yarl import URL
 
@@ -28,6 +29,24 @@ _CLOSE_SECS: Final = 2.0
 
 Channel = aio_pika.abc.AbstractChannel
 AmqpChannel = aiormq.abc.AbstractChannel
+
+
+@dataclass(slots=True, frozen=True)
+class Properties:
+    """What goes with a body. Headers are scalars, or lists of texts."""
+
+    headers: Mapping[str, Any]
+    content_type: str
+    message_id: str
+    type: str = ""
+    timestamp: int = 0
+    app_id: str = ""
+
+
+class MessageRefused(ConsumerError):
+    """The broker took the message into no queue."""
+
+
 DRIVER_ERRORS: Final = (aiormq.exceptions.AMQPError, RuntimeError, OSError)
 DoesNotFit: Final = aiormq.exceptions.ChannelPreconditionFailed
 
@@ -132,6 +151,45 @@ async def _declare(connection: Connection) -> None:
             UNROUTED_KEPT.name, durable=True, arguments=dict(UNROUTED_KEPT.arguments)
         )
         await queue.bind(UNROUTED_BINDING.exchange, UNROUTED_BINDING.key)
+
+
+async def confirming_channel(connection: Connection) -> Channel:
+    """A channel for `publish`."""
+    channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+    await channel.initialize()
+    return channel
+
+
+async def publish(
+    channel: Channel, exchange: str, key: str, body: bytes, properties: Properties, *, mandatory: bool = True
+) -> None:
+    """Publish one persistent message on a channel with confirms; when this returns a queue has it.
+
+    Raises `MessageRefused` when the broker has no queue for it or a full queue refuses it, and what the
+    driver raises when the channel ends. `exchange` "" is the default one: the key is a queue's name.
+    """
+    message = aio_pika.Message(
+        body,
+        headers=dict(properties.headers),
+        content_type=properties.content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=properties.message_id,
+        timestamp=properties.timestamp or None,
+        type=properties.type,
+        app_id=properties.app_id,
+    )
+    target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+    try:
+        await target.publish(message, key, mandatory=mandatory)
+    except aio_pika.exceptions.DeliveryError as error:
+        refused = isinstance(error.frame, commands.Basic.Nack)
+        raise MessageRefused(
+            f"a full queue behind the exchange {exchange!r} refuses messages"
+            if refused
+            else f"no queue is bound to the exchange {exchange!r} for {key!r}"
+        ) from error
+    except aio_pika.exceptions.PublishError as error:
+        raise MessageRefused(f"no queue is bound to the exchange {exchange!r} for {key!r}") from error
 
 
 async def write_frames(channel: AmqpChannel, frames: Sequence[Frame]) -> None:

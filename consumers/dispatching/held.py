@@ -1,0 +1,35 @@
+"""An event that a binding holds: delivered, wanted by its filter, and not settled yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumers.plugin import SinkEvent
+from consumers.ports import Subscription
+
+
+@dataclass(slots=True, eq=False)
+class Feed:
+    """A subscription that events come from. Once it is not `alive`, what it gave and is not settled comes
+    again by another one."""
+
+    subscription: Subscription
+    alive: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """`strikes` counts the failures that are the event's own; `seen_taken` how many events the sink had taken
+    at its last failure; `not_before` is when it may be tried again (seconds of the event loop's clock)."""
+
+    feed: Feed
+    tag: int
+    event: SinkEvent
+    lane: str
+    redelivered: bool = False
+    strikes: int = 0
+    seen_taken: int = -1
+    not_before: float = 0.0
+
+    def settle(self) -> None:
+        self.feed.subscription.settle(self.tag)

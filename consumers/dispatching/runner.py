@@ -1,0 +1,155 @@
+"""One binding served: from its place on the bus through its filter to its sink, until it is stopped.
+
+What breaks is replaced: a lost subscription by a new one, a sink that is away by its next opening. A runner
+shares nothing with other runners but the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from consumers.dispatching.held import Feed, Held
+from consumers.dispatching.intake import Answer, Gate, decode_all
+from consumers.dispatching.settings import DispatchSettings
+from consumers.dispatching.worker import PARKING_RETRY_SECS, Worker
+from consumers.errors import BusRefused, ConsumerError
+from consumers.plugin import Sink, SinkEvent
+from consumers.ports import Binding, BusSource, ParkingLot
+from consumers.reports import (
+    BindingBusDown,
+    BindingEnded,
+    BindingReporter,
+    BindingServed,
+    FilterQuarantined,
+    FilterTimedOut,
+)
+from schemas.message import Delivery, Message
+
+_BATCH: Final = 200
+_FIRST_SECS: Final = 0.5
+_MOST_SECS: Final = 30.0
+_LEAST_QUARANTINE_SECS: Final = 1.0
+
+
+class BindingRunner:
+    """See the module. `run` until cancelled; it then drains."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        settings: DispatchSettings,
+        source: BusSource,
+        gate: Gate,
+        sink: Sink,
+        lot: ParkingLot,
+        report: BindingReporter,
+    ) -> None:
+        self._binding = binding
+        self._settings = settings
+        self._source = source
+        self._gate = gate
+        self._report = report
+        self._feeds: list[Feed] = []
+        self.worker = Worker(binding.name, settings, sink, lot, report)
+        self.filtered_out = 0
+
+    @property
+    def name(self) -> str:
+        return self._binding.name
+
+    async def run(self) -> None:
+        """Serve it, until cancelled; then finish what is under way (see `DispatchSettings.drain_secs`)."""
+        working = asyncio.create_task(self.worker.run())
+        feeding = asyncio.create_task(self._feed())
+        try:
+            await asyncio.wait([working, feeding], return_when=asyncio.FIRST_COMPLETED)
+            for task in (working, feeding):
+                if task.done():
+                    task.result()
+        finally:
+            await self._end(working, feeding)
+
+    async def _end(self, working: asyncio.Task[None], feeding: asyncio.Task[None]) -> None:
+        working.cancel()
+        await self.worker.drain()
+        # Only now: the subscription's end says what was settled.
+        feeding.cancel()
+        await asyncio.gather(working, feeding, return_exceptions=True)
+        await self._gate.close()
+        self._report(BindingEnded(self.name, self.worker.taken, self.worker.parked))
+
+    async def _feed(self) -> None:
+        """Take deliveries, by one subscription after the other."""
+        failures = 0
+        while True:
+            try:
+                await self._source.bind(self._binding)
+                subscription = await self._source.subscribe(self.name, self._settings.prefetch)
+            except ConsumerError as error:
+                failures += 1
+                await self._pause(error, failures)
+                continue
+            self._report(BindingServed(self.name, type(self.worker.keeper.sink).__name__))
+            failures = 0
+            feed = Feed(subscription)
+            try:
+                while True:
+                    await self._admit(feed, await subscription.receive(_BATCH))
+            except ConsumerError as error:
+                failures = 1
+                self.worker.feed_lost(feed)
+                await self._pause(error, failures)
+            finally:
+                feed.alive = False
+                await subscription.close()
+
+    async def _pause(self, error: ConsumerError, failures: int) -> None:
+        step = min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(failures - 1, 16))
+        if isinstance(error, BusRefused):
+            step = _MOST_SECS
+        self._report(BindingBusDown(self.name, str(error), step))
+        await asyncio.sleep(step)
+
+    async def _admit(self, feed: Feed, deliveries: Sequence[Delivery]) -> None:
+        """Decode and filter deliveries; what passes goes to the worker, in order."""
+        decoded = decode_all(deliveries)
+        for delivery, reason in decoded.bad:
+            await self._put_aside(feed, delivery.tag, delivery.message, reason)
+        rest = decoded.good
+        while rest:
+            answers = await self._gate.answers([event.event for _, event in rest])
+            rest = await self._sort(feed, rest, answers)
+            if rest:
+                secs = max(_LEAST_QUARANTINE_SECS, self._gate.quarantine_secs)
+                self._report(FilterQuarantined(self.name, round(secs, 1)))
+                await asyncio.sleep(secs)
+
+    async def _sort(
+        self, feed: Feed, events: Sequence[tuple[Delivery, SinkEvent]], answers: Sequence[Answer]
+    ) -> list[tuple[Delivery, SinkEvent]]:
+        """Act on the answers; what is left for after the quarantine, from the first such on."""
+        for index, ((delivery, event), answer) in enumerate(zip(events, answers, strict=True)):
+            match answer:
+                case Answer.YES:
+                    headers = delivery.message.headers
+                    lane = f"{headers.pbx}/{headers.call}"
+                    self.worker.put(Held(feed, delivery.tag, event, lane, delivery.redelivered))
+                case Answer.NO:
+                    self.filtered_out += 1
+                    feed.subscription.settle(delivery.tag)
+                case Answer.TIMEOUT:
+                    self._report(FilterTimedOut(self.name, event.id))
+                    reason = "the filter's pattern took too long on it"
+                    await self._put_aside(feed, delivery.tag, delivery.message, reason)
+                case Answer.QUARANTINED:
+                    return list(events[index:])
+        return []
+
+    async def _put_aside(self, feed: Feed, tag: int, message: Message, reason: str) -> None:
+        while True:
+            if await self.worker.park(message, reason, 0):
+                feed.subscription.settle(tag)
+                return
+            await asyncio.sleep(PARKING_RETRY_SECS)

@@ -1,0 +1,218 @@
+"""One binding's takes: which events go to the sink when, and what becomes of each.
+
+Bounds: `concurrency` takes at once, each ended after `take_secs`; what waits is bounded by the prefetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from consumers.dispatching.held import Feed, Held
+from consumers.dispatching.lanes import Lanes
+from consumers.dispatching.recent import RecentIds
+from consumers.dispatching.settings import DispatchSettings
+from consumers.dispatching.sink_keeper import SinkKeeper
+from consumers.dispatching.strikes import Strikes
+from consumers.errors import ConsumerError, SinkUnavailable
+from consumers.plugin import Done, Outcome, Reject, Retry, Sink
+from consumers.ports import ParkingLot
+from consumers.reports import BindingReporter, EventParked, ParkingFailed
+from schemas.message import Message
+
+PARKING_RETRY_SECS: Final = 2.0
+_REASON_CHARS: Final = 500
+# What another side may ask for at most ("Retry-After").
+_LONGEST_WAIT_SECS: Final = 3600.0
+
+
+class Worker:
+    """See the module. `run` until cancelled; `stir` it whenever something may go."""
+
+    def __init__(
+        self,
+        binding: str,
+        settings: DispatchSettings,
+        sink: Sink,
+        lot: ParkingLot,
+        report: BindingReporter,
+    ) -> None:
+        self._binding = binding
+        self._settings = settings
+        self._lot = lot
+        self._report = report
+        self._strikes = Strikes()
+        self._recent = RecentIds()
+        self._stirred = asyncio.Event()
+        self._takes: set[asyncio.Task[None]] = set()
+        self._lanes = Lanes()
+        self._draining = False
+        self.keeper = SinkKeeper(binding, sink, report, self._stirred.set)
+        self.parked = 0
+
+    @property
+    def taken(self) -> int:
+        """Events that the sink has taken."""
+        return self._strikes.taken
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def put(self, held: Held) -> None:
+        """Let it go to the sink when its turn comes."""
+        self._lanes.add(held)
+        self._stirred.set()
+
+    def feed_lost(self, feed: Feed) -> None:
+        """The bus delivers again what was not settled; only what is under way goes on."""
+        feed.alive = False
+        self._lanes.drop_waiting(feed)
+
+    async def finish(self, feed: Feed) -> None:
+        """Begin no more of a feed, and wait until nothing of it is under way."""
+        self.feed_lost(feed)
+        while self._lanes.busy_with(feed):
+            await asyncio.wait(self._takes, return_when=asyncio.FIRST_COMPLETED)
+
+    async def run(self) -> None:
+        opening = asyncio.create_task(self.keeper.run())
+        try:
+            while True:
+                self._stirred.clear()
+                self._begin_takes()
+                due = self._lanes.due() if self._has_room else None
+                await self._stir_or_due(due)
+        finally:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Begin nothing more; wait for what is under way, at most `drain_secs`, then cancel it."""
+        self._draining = True
+        if self._takes:
+            _, late = await asyncio.wait(self._takes, timeout=self._settings.drain_secs)
+            for take in late:
+                take.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.keeper.close()
+
+    @property
+    def _has_room(self) -> bool:
+        return self.keeper.ready and not self._draining and len(self._takes) < self._settings.concurrency
+
+    async def _stir_or_due(self, due: float | None) -> None:
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
+
+    def _begin_takes(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._has_room:
+            batch = self._lanes.next_batch(loop.time(), self._settings.most_events)
+            if not batch:
+                return
+            take = loop.create_task(self._take(batch))
+            self._takes.add(take)
+            take.add_done_callback(self._ended)
+
+    def _ended(self, take: asyncio.Task[None]) -> None:
+        self._takes.discard(take)
+        self._stirred.set()
+
+    async def _take(self, batch: Sequence[Held]) -> None:
+        again: list[Held] = []
+        try:
+            fresh = [held for held in batch if not self._known(held)]
+            if fresh:
+                again = fresh
+                outcomes = await self._ask(fresh)
+                again = await self._apply(fresh, outcomes) if outcomes is not None else fresh
+        finally:
+            self._lanes.back(batch, [held for held in again if held.feed.alive])
+
+    def _known(self, held: Held) -> bool:
+        """Whether the sink took it before, and only the settling got lost."""
+        if (held.redelivered or self._settings.once) and held.event.id in self._recent:
+            held.settle()
+            return True
+        return False
+
+    async def _ask(self, batch: Sequence[Held]) -> Sequence[Outcome] | None:
+        """The sink's answers, one for each; None when it takes nothing now."""
+        keeper = self.keeper
+        if not keeper.ready:
+            return None
+        for held in batch:
+            held.event.attempt = held.strikes + 1
+        try:
+            async with asyncio.timeout(self._settings.take_secs):
+                said = await keeper.sink.take([held.event for held in batch])
+        except SinkUnavailable as error:
+            keeper.away(str(error))
+            return None
+        except TimeoutError:
+            return [Retry(f"the sink took longer than {self._settings.take_secs:g} s")] * len(batch)
+        except Exception as error:  # A sink is somebody else's code: its faults are its events' tries.
+            return [Retry(f"{type(error).__name__}: {error}")] * len(batch)
+        if isinstance(said, Done | Retry | Reject):
+            return [said] * len(batch)
+        outcomes = list(said)
+        if len(outcomes) != len(batch):
+            return [Retry(f"the sink gave {len(outcomes)} outcomes for {len(batch)} events")] * len(batch)
+        return outcomes
+
+    async def _apply(self, batch: Sequence[Held], outcomes: Sequence[Outcome]) -> list[Held]:
+        """Settle, put off or park; what is to be tried again."""
+        again: list[Held] = []
+        taken = [held for held, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Done)]
+        for held in taken:
+            held.settle()
+            self._recent.add(held.event.id)
+        if taken:
+            self._strikes.note_taken(len(taken))
+            self.keeper.took()
+        for held, outcome in zip(batch, outcomes, strict=True):
+            match outcome:
+                case Done():
+                    continue
+                case Retry():
+                    self._strikes.note_failure(held)
+                    doomed = held.strikes >= self._settings.tries
+                    self._put_off(held, outcome.after_secs)
+                case Reject():
+                    doomed = True
+                    held.strikes += 1
+            if doomed:
+                if await self.park(held.event.message, outcome.reason, held.strikes):
+                    held.settle()
+                    continue
+                held.not_before = asyncio.get_running_loop().time() + PARKING_RETRY_SECS
+            again.append(held)
+        return again
+
+    def _put_off(self, held: Held, after_secs: float | None) -> None:
+        settings = self._settings
+        step = settings.retry_secs * 2.0 ** min(max(held.strikes - 1, 0), 32)
+        wait = min(settings.retry_most_secs, step) * random.uniform(0.5, 1.0)
+        if after_secs is not None:
+            wait = max(wait, min(after_secs, _LONGEST_WAIT_SECS))
+        elif self._strikes.sink_at_fault:
+            wait = max(wait, settings.retry_most_secs * random.uniform(0.25, 0.5))
+        held.not_before = asyncio.get_running_loop().time() + wait
+
+    async def park(self, message: Message, reason: str, tries: int) -> bool:
+        """Put it aside; False where it cannot be put aside now."""
+        reason = reason[:_REASON_CHARS]
+        try:
+            await self._lot.park(self._binding, message, reason, tries)
+        except ConsumerError as error:
+            self._report(ParkingFailed(self._binding, str(error)))
+            return False
+        self.parked += 1
+        self._report(EventParked(self._binding, message.message_id, reason, tries))
+        return True

@@ -1,0 +1,111 @@
+"""What the consumers have to say: named events, turned into log lines by whoever runs them.
+
+Data only. `LEVEL` is how loud one is. Texts hold no secret and no full phone number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(slots=True, frozen=True)
+class BindingReport:
+    """Anything worth telling of a binding. `binding` is its name in the configuration."""
+
+    LEVEL: ClassVar[str] = "info"
+
+    binding: str
+
+
+BindingReporter = Callable[[BindingReport], None]
+
+
+@dataclass(slots=True, frozen=True)
+class BindingServed(BindingReport):
+    """Its events go to its sink."""
+
+    sink: str
+
+
+@dataclass(slots=True, frozen=True)
+class BindingEnded(BindingReport):
+    """It was taken out of the configuration, or the process ends: `taken` events went to its sink."""
+
+    taken: int
+    parked: int
+
+
+@dataclass(slots=True, frozen=True)
+class BindingBusDown(BindingReport):
+    """No deliveries: the bus is away, or does not allow it. What is not settled comes again."""
+
+    LEVEL: ClassVar[str] = "warning"
+
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class SinkDown(BindingReport):
+    """The sink takes nothing now; the events wait."""
+
+    LEVEL: ClassVar[str] = "warning"
+
+    reason: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class SinkTold(BindingReport):
+    """What a sink had to say."""
+
+    sentence: str
+
+
+@dataclass(slots=True, frozen=True)
+class EventParked(BindingReport):
+    """An event was put aside: the sink will not take it. See `amibus parked`."""
+
+    LEVEL: ClassVar[str] = "warning"
+
+    id: str
+    reason: str
+    tries: int
+
+
+@dataclass(slots=True, frozen=True)
+class ParkingFailed(BindingReport):
+    """An event cannot even be put aside now; its call waits."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class FilterTimedOut(BindingReport):
+    """The filter's pattern took too long on an event, which was parked."""
+
+    LEVEL: ClassVar[str] = "warning"
+
+    id: str
+
+
+@dataclass(slots=True, frozen=True)
+class FilterQuarantined(BindingReport):
+    """The filter's pattern keeps taking too long: the binding waits, and so do its events."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
+class BindingRefused(BindingReport):
+    """A changed configuration was not taken over for this binding: it goes on as it was."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    reason: str
