@@ -4,6 +4,10 @@ Exchange `ami.events` (topic) takes every event. What no queue is bound for goes
 `ami.unrouted` and from there to the queue of the same name, an operator's window on keys that nobody
 takes. That queue keeps the newest 100,000 messages and drops the oldest ones beyond: nothing is lost by
 it, because the journal still has them.
+
+A binding is a queue `amibus.<name>`, or so many partitions `amibus.<name>:<n>` behind the exchange
+`amibus.<name>:calls`, which hashes the header `call`. What a sink would not take, and what the broker takes
+off a binding's queue by itself, goes by the exchange `ami.dead` to the queue `ami.parked`.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Final
 from schemas.message import EVENTS_EXCHANGE, UNROUTED_EXCHANGE, UNROUTED_QUEUE
 
 UNROUTED_MAX_MESSAGES: Final = 100_000
+PARKED_MAX_MESSAGES: Final = 1_000_000
 QUEUE_PREFIX: Final = "amibus."
 
 Arguments = dict[str, str | int]
@@ -53,6 +58,27 @@ UNROUTED_KEPT: Final = QueueSpec(
 UNROUTED_BINDING: Final = BindingSpec(UNROUTED_QUEUE, UNROUTED_EXCHANGE, "")
 
 
+DEAD: Final = ExchangeSpec("ami.dead", "fanout")
+PARKED: Final = QueueSpec(
+    "ami.parked",
+    {"x-queue-type": "quorum", "x-max-length": PARKED_MAX_MESSAGES, "x-overflow": "reject-publish"},
+)
+PARKED_BINDING: Final = BindingSpec(PARKED.name, DEAD.name, "")
+
+
+def partition_exchange(binding: str) -> ExchangeSpec:
+    """Where a partitioned binding's calls are divided among its queues."""
+    return ExchangeSpec(f"{QUEUE_PREFIX}{binding}:calls", "x-consistent-hash", {"hash-header": "call"})
+
+
+def binding_of(queue: str) -> str:
+    """The binding whose queue, or partition, this is; empty for any other queue."""
+    if not queue.startswith(QUEUE_PREFIX):
+        return ""
+    # A binding's name has no colon.
+    return queue[len(QUEUE_PREFIX) :].partition(":")[0]
+
+
 def queue_name(binding: str) -> str:
-    """The queue in which a named binding's messages wait."""
+    """The queue in which a named binding's messages wait; of a partition, where `binding` is `<name>:<n>`."""
     return QUEUE_PREFIX + binding

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from consumers.plugin import SinkEvent
 from consumers.ports import Subscription
@@ -11,10 +12,12 @@ from consumers.ports import Subscription
 @dataclass(slots=True, eq=False)
 class Feed:
     """A subscription that events come from. Once it is not `alive`, what it gave and is not settled comes
-    again by another one."""
+    again by another one. `let_go` asks to end it; `delivered`: it has given something."""
 
     subscription: Subscription
     alive: bool = True
+    delivered: bool = False
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Final
 from consumers.dispatching.held import Feed, Held
 from consumers.dispatching.intake import Answer, Gate, decode_all
 from consumers.dispatching.settings import DispatchSettings
+from consumers.dispatching.share import surplus
 from consumers.dispatching.worker import PARKING_RETRY_SECS, Worker
 from consumers.errors import BusRefused, ConsumerError
 from consumers.plugin import Sink, SinkEvent
@@ -31,6 +32,7 @@ _BATCH: Final = 200
 _FIRST_SECS: Final = 0.5
 _MOST_SECS: Final = 30.0
 _LEAST_QUARANTINE_SECS: Final = 1.0
+_SHARE_SECS: Final = 2.0
 
 
 class BindingRunner:
@@ -51,7 +53,7 @@ class BindingRunner:
         self._source = source
         self._gate = gate
         self._report = report
-        self._feeds: list[Feed] = []
+        self._feeds: dict[str, Feed] = {}
         self.worker = Worker(binding.name, settings, sink, lot, report)
         self.filtered_out = 0
 
@@ -61,49 +63,93 @@ class BindingRunner:
 
     async def run(self) -> None:
         """Serve it, until cancelled; then finish what is under way (see `DispatchSettings.drain_secs`)."""
-        working = asyncio.create_task(self.worker.run())
-        feeding = asyncio.create_task(self._feed())
+        tasks = [asyncio.create_task(work()) for work in (self.worker.run, self._serve)]
         try:
-            await asyncio.wait([working, feeding], return_when=asyncio.FIRST_COMPLETED)
-            for task in (working, feeding):
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
                 if task.done():
                     task.result()
         finally:
-            await self._end(working, feeding)
+            tasks[0].cancel()
+            await self.worker.drain()
+            # Only now: the subscriptions' ends say what was settled.
+            tasks[1].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._gate.close()
+            self._report(BindingEnded(self.name, self.worker.taken, self.worker.parked))
 
-    async def _end(self, working: asyncio.Task[None], feeding: asyncio.Task[None]) -> None:
-        working.cancel()
-        await self.worker.drain()
-        # Only now: the subscription's end says what was settled.
-        feeding.cancel()
-        await asyncio.gather(working, feeding, return_exceptions=True)
-        await self._gate.close()
-        self._report(BindingEnded(self.name, self.worker.taken, self.worker.parked))
-
-    async def _feed(self) -> None:
-        """Take deliveries, by one subscription after the other."""
+    async def _serve(self) -> None:
+        """Bind, and take from each of the binding's places; after a loss from the beginning."""
         failures = 0
         while True:
             try:
                 await self._source.bind(self._binding)
-                subscription = await self._source.subscribe(self.name, self._settings.prefetch)
+                places = await self._source.places(self.name)
+                self._report(BindingServed(self.name, type(self.worker.keeper.sink).__name__))
+                failures = 0
+                await self._take_from_all(places)
             except ConsumerError as error:
                 failures += 1
                 await self._pause(error, failures)
-                continue
-            self._report(BindingServed(self.name, type(self.worker.keeper.sink).__name__))
-            failures = 0
-            feed = Feed(subscription)
+
+    async def _take_from_all(self, places: Sequence[str]) -> None:
+        """Until one of them is lost; the others end with it."""
+        tasks = [asyncio.create_task(self._take_from(place)) for place in places]
+        if len(places) > 1:
+            tasks.append(asyncio.create_task(self._share(len(places))))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_from(self, place: str) -> None:
+        """One place, by one subscription after the other: it may be let go for another process."""
+        while True:
+            feed = Feed(await self._source.subscribe(place, self._settings.prefetch))
+            self._feeds[place] = feed
             try:
-                while True:
-                    await self._admit(feed, await subscription.receive(_BATCH))
-            except ConsumerError as error:
-                failures = 1
-                self.worker.feed_lost(feed)
-                await self._pause(error, failures)
+                await self._take_until_let_go(feed)
+                await self.worker.finish(feed)
             finally:
-                feed.alive = False
-                await subscription.close()
+                self.worker.feed_lost(feed)
+                del self._feeds[place]
+                await feed.subscription.close()
+
+    async def _take_until_let_go(self, feed: Feed) -> None:
+        let_go = asyncio.create_task(feed.let_go.wait())
+        receiving: asyncio.Task[Sequence[Delivery]] | None = None
+        try:
+            while not feed.let_go.is_set():
+                receiving = asyncio.create_task(_received(feed))
+                await asyncio.wait((receiving, let_go), return_when=asyncio.FIRST_COMPLETED)
+                if receiving.done():
+                    await self._admit(feed, receiving.result())
+        finally:
+            for task in (let_go, receiving):
+                if task is not None:
+                    task.cancel()
+            await asyncio.gather(let_go, *([receiving] if receiving else []), return_exceptions=True)
+
+    async def _share(self, partitions: int) -> None:
+        """Let go of partitions that are above this process's share."""
+        before = 0
+        while True:
+            await asyncio.sleep(_SHARE_SECS)
+            ours = {place: feed for place, feed in self._feeds.items() if feed.delivered}
+            if not ours:
+                continue
+            consumers = max([await feed.subscription.consumers() for feed in self._feeds.values()])
+            # Twice the same: whoever has just come or gone is counted everywhere.
+            if consumers == before:
+                busy = {place: self.worker.busy_with(feed) for place, feed in ours.items()}
+                for place in surplus(busy, partitions, consumers):
+                    ours[place].let_go.set()
+            before = consumers
 
     async def _pause(self, error: ConsumerError, failures: int) -> None:
         step = min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(failures - 1, 16))
@@ -114,6 +160,7 @@ class BindingRunner:
 
     async def _admit(self, feed: Feed, deliveries: Sequence[Delivery]) -> None:
         """Decode and filter deliveries; what passes goes to the worker, in order."""
+        feed.delivered = True
         decoded = decode_all(deliveries)
         for delivery, reason in decoded.bad:
             await self._put_aside(feed, delivery.tag, delivery.message, reason)
@@ -153,3 +200,7 @@ class BindingRunner:
                 feed.subscription.settle(tag)
                 return
             await asyncio.sleep(PARKING_RETRY_SECS)
+
+
+async def _received(feed: Feed) -> Sequence[Delivery]:
+    return await feed.subscription.receive(_BATCH)

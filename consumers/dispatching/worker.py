@@ -76,6 +76,10 @@ class Worker:
         while self._lanes.busy_with(feed):
             await asyncio.wait(self._takes, return_when=asyncio.FIRST_COMPLETED)
 
+    def busy_with(self, feed: Feed) -> int:
+        """How many events of a feed are under way."""
+        return self._lanes.busy_with(feed)
+
     async def run(self) -> None:
         opening = asyncio.create_task(self.keeper.run())
         try:

@@ -137,6 +137,10 @@ class EmbeddedBus:
         """Names and present keys."""
         return {name: record.generations[-1].keys for name, record in self._records.items()}
 
+    async def places(self, name: str) -> list[str]:
+        """As the port says: one process serves a binding, so it is never divided."""
+        return [name]
+
     async def subscribe(self, name: str, prefetch: int = 500) -> EmbeddedSubscription:
         """As the port says. Raises what `refused` makes when there is no such binding."""
         self._still_open()

@@ -267,6 +267,10 @@ class EmbeddedSubscription:
         if item is not None:
             self._queue.returned([item])
 
+    async def consumers(self) -> int:
+        """As the port says: nobody else can."""
+        return 1
+
     def _taken(self, tag: int) -> Item | None:
         if self._closed:
             return None

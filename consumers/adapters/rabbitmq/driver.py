@@ -21,11 +21,21 @@ from pamqp.base import Frame
 from yarl import URL
 
 from consumers.errors import BusLost, BusRefused, BusUnreachable, ConsumerError
-from schemas.broker_topology import EVENTS, UNROUTED, UNROUTED_BINDING, UNROUTED_KEPT
+from schemas.broker_topology import (
+    DEAD,
+    EVENTS,
+    PARKED,
+    PARKED_BINDING,
+    UNROUTED,
+    UNROUTED_BINDING,
+    UNROUTED_KEPT,
+)
 from schemas.broker_url import BrokerUrl
 from schemas.broker_words import Handshake, Kind, Verdict, ended, not_opened
 
 _CLOSE_SECS: Final = 2.0
+# From 4.0 on quorum queues have a limit of deliveries of their own, 20.
+FIRST_WITH_DELIVERY_LIMIT: Final = 4
 
 Channel = aio_pika.abc.AbstractChannel
 AmqpChannel = aiormq.abc.AbstractChannel
@@ -49,6 +59,8 @@ class MessageRefused(ConsumerError):
 
 DRIVER_ERRORS: Final = (aiormq.exceptions.AMQPError, RuntimeError, OSError)
 DoesNotFit: Final = aiormq.exceptions.ChannelPreconditionFailed
+# What the broker closes a connection with when it knows no such type of exchange.
+Unknown: Final = aiormq.exceptions.ConnectionCommandInvalid
 
 # They log tracebacks and whole frames; what they know is told by our own errors.
 for _name in ("aio_pika", "aiormq"):
@@ -143,14 +155,17 @@ async def open_connection(settings: SourceSettings) -> Connection:
 
 
 async def _declare(connection: Connection) -> None:
-    """The same exchanges as the publisher's, so that neither side must start first."""
+    """The same exchanges as the publisher's, so that neither side must start first; and the parking lot."""
     async with connection.channel() as channel:
-        for spec in (UNROUTED, EVENTS):
+        for spec in (UNROUTED, EVENTS, DEAD):
             await channel.declare_exchange(spec.name, spec.type, durable=True, arguments=dict(spec.arguments))
-        queue = await channel.declare_queue(
-            UNROUTED_KEPT.name, durable=True, arguments=dict(UNROUTED_KEPT.arguments)
-        )
-        await queue.bind(UNROUTED_BINDING.exchange, UNROUTED_BINDING.key)
+        for kept, binding in ((UNROUTED_KEPT, UNROUTED_BINDING), (PARKED, PARKED_BINDING)):
+            arguments: dict[str, Any] = dict(kept.arguments)
+            if kept is PARKED and connection.broker_major >= FIRST_WITH_DELIVERY_LIMIT:
+                # Looking through it gives messages back, again and again.
+                arguments["x-delivery-limit"] = -1
+            queue = await channel.declare_queue(kept.name, durable=True, arguments=arguments)
+            await queue.bind(binding.exchange, binding.key)
 
 
 async def confirming_channel(connection: Connection) -> Channel:
@@ -192,6 +207,28 @@ async def publish(
         raise MessageRefused(f"no queue is bound to the exchange {exchange!r} for {key!r}") from error
 
 
+@dataclass(slots=True, frozen=True)
+class Fetched:
+    """A message that was fetched from a queue and is not settled."""
+
+    tag: int
+    key: str
+    properties: commands.Basic.Properties
+    body: bytes
+
+
+async def fetch_one(channel: Channel, queue: str) -> Fetched | None:
+    """The queue's next message; None when it is empty."""
+    answer = await (await channel.get_underlay_channel()).basic_get(queue)
+    if answer.delivery_tag is None:
+        return None
+    return Fetched(answer.delivery_tag, answer.routing_key or "", answer.header.properties, answer.body)
+
+
+async def acknowledge(channel: Channel, tag: int) -> None:
+    await (await channel.get_underlay_channel()).basic_ack(tag)
+
+
 async def write_frames(channel: AmqpChannel, frames: Sequence[Frame]) -> None:
     """Methods without an answer, in one write. Waits while the connection's writer is behind."""
     writer: Any = channel
@@ -205,6 +242,16 @@ async def exchange_exists(connection: Connection, name: str) -> bool:
     except aiormq.exceptions.ChannelNotFoundEntity:
         return False
     return True
+
+
+async def messages_in(connection: Connection, queue: str) -> int | None:
+    """How many messages are ready in a queue; None when there is no such queue."""
+    try:
+        async with connection.channel() as channel:
+            declared = await channel.declare_queue(queue, passive=True)
+    except aiormq.exceptions.ChannelNotFoundEntity:
+        return None
+    return declared.declaration_result.message_count or 0
 
 
 async def close_connection(connection: Connection) -> None:

@@ -8,8 +8,13 @@ delete the ones that were found. A message that meanwhile matches both arrives o
 to a queue, however many ways lead there), and none is missed. A crash in between leaves two slots, which the
 next bind replaces; two processes that bind the same name at once with the same keys agree.
 
-A durable queue is a quorum queue unless the settings say classic. One that is there already with other
-arguments stays as it is. A binding that is not durable has an exclusive queue, which ends with the
+A durable queue is a quorum queue unless the settings say classic. It holds `max_waiting` messages; beyond,
+the oldest go to the parking lot, and so does one that was delivered 100 times (it seems to kill its
+consumers). A queue that is there already with other arguments stays as it is.
+
+Partitions. The slot leads to an exchange that hashes the header `call`, and that to N queues with a single
+active consumer each. What an earlier definition had more of is bound no longer, and is taken from until it
+is empty; then it goes. A binding that is not durable has an exclusive queue, which ends with the
 connection and is made anew by `subscribe` after a loss.
 """
 
@@ -17,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from consumers.adapters.rabbitmq.driver import (
@@ -24,16 +30,20 @@ from consumers.adapters.rabbitmq.driver import (
     DoesNotFit,
     SourceSettings,
     Translating,
+    Unknown,
     close_connection,
     exchange_exists,
+    messages_in,
     open_connection,
 )
 from consumers.adapters.rabbitmq.subscription import RabbitSubscription
+from consumers.errors import BusRefused
 from consumers.ports import Binding
-from schemas.broker_topology import EVENTS, queue_name
+from schemas.broker_topology import DEAD, EVENTS, QUEUE_PREFIX, partition_exchange, queue_name
 
 _SLOTS: Final = 3
-_FIRST_WITH_DELIVERY_LIMIT: Final = 4
+_WEIGHT: Final = "1"
+_DELIVERIES: Final = 100
 
 
 class RabbitSource:
@@ -42,6 +52,7 @@ class RabbitSource:
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
         self._connection: Connection | None = None
+        self._wanted: dict[str, list[str]] = {}
         self._transient: dict[str, Binding] = {}
         self._transient_queues: dict[str, str] = {}
         self._subscriptions: list[RabbitSubscription] = []
@@ -62,9 +73,38 @@ class RabbitSource:
         self._transient.pop(name, None)
         transient = self._transient_queues.pop(name, None)
         async with Translating(self._settings.url), connection.channel() as channel:
-            await channel.queue_delete(transient or queue_name(name))
-            for slot in _slots(name):
-                await channel.exchange_delete(slot)
+            for queue in [transient] if transient else await self._queues(connection, name):
+                await channel.queue_delete(queue)
+            for exchange in (*_slots(name), partition_exchange(name).name):
+                await channel.exchange_delete(exchange)
+
+    async def places(self, name: str) -> list[str]:
+        """As the port says; what is left from before goes when it is empty."""
+        if name in self._transient:
+            return [name]
+        connection = await self._connected()
+        wanted = self._wanted.get(name)
+        async with Translating(self._settings.url):
+            queues = await self._queues(connection, name)
+            for queue in list(queues):
+                if wanted and queue not in wanted and not await messages_in(connection, queue):
+                    try:
+                        async with connection.channel() as channel:
+                            await channel.queue_delete(queue, if_empty=True, if_unused=True)
+                        queues.remove(queue)
+                    except DoesNotFit:
+                        # Somebody still takes from it, or something came.
+                        continue
+        return [queue.removeprefix(QUEUE_PREFIX) for queue in queues]
+
+    async def _queues(self, connection: Connection, name: str) -> list[str]:
+        """The queues that a durable binding has, whatever it was defined as."""
+        found = [queue_name(name)] if await messages_in(connection, queue_name(name)) is not None else []
+        index = 0
+        while await messages_in(connection, queue := queue_name(f"{name}:{index}")) is not None:
+            found.append(queue)
+            index += 1
+        return found
 
     async def subscribe(self, name: str, prefetch: int = 500) -> RabbitSubscription:
         """Begin to take deliveries. Raises `BusRefused` when there is no such binding."""
@@ -103,8 +143,13 @@ class RabbitSource:
             return self._connection
 
     async def _bind_durable(self, connection: Connection, binding: Binding) -> None:
-        queue = queue_name(binding.name)
-        await self._declare_queue(connection, queue)
+        parts = [f"{binding.name}:{index}" for index in range(binding.partitions)] or [binding.name]
+        queues = [queue_name(part) for part in parts]
+        for queue in queues:
+            await self._declare_queue(connection, queue, binding)
+        if binding.partitions:
+            await self._divide(connection, binding, queues)
+        self._wanted[binding.name] = queues
         found = [slot for slot in _slots(binding.name) if await exchange_exists(connection, slot)]
         free = next((slot for slot in _slots(binding.name) if slot not in found), None)
         async with connection.channel() as channel:
@@ -115,15 +160,45 @@ class RabbitSource:
             exchange = await channel.declare_exchange(free, "fanout", durable=True)
             for key in dict.fromkeys(binding.keys):
                 await exchange.bind(EVENTS.name, key)
-            await (await channel.get_queue(queue, ensure=False)).bind(free)
+            if binding.partitions:
+                divided = await channel.get_exchange(partition_exchange(binding.name).name, ensure=False)
+                await divided.bind(free)
+            else:
+                await (await channel.get_queue(queues[0], ensure=False)).bind(free)
             for slot in found:
                 await channel.exchange_delete(slot)
 
-    async def _declare_queue(self, connection: Connection, queue: str) -> None:
-        arguments: dict[str, str | int] = {"x-queue-type": self._settings.queue_type}
-        if self._settings.queue_type == "quorum" and connection.broker_major >= _FIRST_WITH_DELIVERY_LIMIT:
-            # From 4.0 on a quorum queue drops what was delivered 20 times; parking is the sink's business.
-            arguments["x-delivery-limit"] = -1
+    async def _divide(self, connection: Connection, binding: Binding, queues: Sequence[str]) -> None:
+        """The exchange that divides the calls among the queues, and among no others."""
+        spec = partition_exchange(binding.name)
+        try:
+            async with connection.channel() as channel:
+                exchange = await channel.declare_exchange(
+                    spec.name, spec.type, durable=True, arguments=dict(spec.arguments)
+                )
+                for queue in await self._queues(connection, binding.name):
+                    bound = await channel.get_queue(queue, ensure=False)
+                    if queue in queues:
+                        await bound.bind(exchange, _WEIGHT)
+                    elif ":" in queue:
+                        await bound.unbind(exchange, _WEIGHT)
+        except Unknown as error:
+            raise BusRefused(
+                f"{self._settings.url.shown}: partitions need the broker's plugin"
+                " rabbitmq_consistent_hash_exchange; enable it with rabbitmq-plugins"
+            ) from error
+
+    async def _declare_queue(self, connection: Connection, queue: str, binding: Binding) -> None:
+        arguments: dict[str, str | int | bool] = {
+            "x-queue-type": self._settings.queue_type,
+            "x-max-length": binding.max_waiting,
+            "x-overflow": "drop-head",
+            "x-dead-letter-exchange": DEAD.name,
+        }
+        if self._settings.queue_type == "quorum":
+            arguments["x-delivery-limit"] = _DELIVERIES
+        if binding.partitions:
+            arguments["x-single-active-consumer"] = True
         try:
             async with connection.channel() as channel:
                 await channel.declare_queue(queue, durable=True, arguments=dict(arguments))

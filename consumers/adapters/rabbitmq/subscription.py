@@ -21,6 +21,7 @@ from consumers.adapters.rabbitmq.driver import (
     DRIVER_ERRORS,
     AmqpChannel,
     Channel,
+    Translating,
     consumer_error,
     reply_text,
     write_frames,
@@ -30,6 +31,9 @@ from schemas.broker_url import BrokerUrl
 from schemas.broker_words import ended
 from schemas.message import MSGPACK, Delivery, Headers, Message
 
+# Headers of what went through the parking lot: "CC" itself would send it elsewhere.
+FIRST_KEY: Final = "amibus-key"
+FIRST_CC: Final = "amibus-cc"
 _CLOSE_SECS: Final = 2.0
 
 
@@ -89,6 +93,12 @@ class RabbitSubscription:
         self._sent_back.append(tag)
         self._flush_due.set()
 
+    async def consumers(self) -> int:
+        """How many take from the queue now."""
+        async with Translating(self._url):
+            answer = await self._channel.queue_declare(self._queue, passive=True)
+        return int(answer.consumer_count or 0)
+
     async def close(self) -> None:
         """Say what was settled, then end; what was not settled is delivered again."""
         if self._flusher.done() and self._stopping:
@@ -119,7 +129,11 @@ class RabbitSubscription:
             left -= len(piece)
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._arrived.append(
-            Delivery(frame.delivery_tag or 0, _message(frame, header, body), bool(frame.redelivered))
+            Delivery(
+                frame.delivery_tag or 0,
+                message_of(frame.routing_key or "", header.properties, body),
+                bool(frame.redelivered),
+            )
         )
         self._news.set()
 
@@ -176,19 +190,19 @@ async def _never_called(_: object) -> None:
     """Deliveries are taken off before the driver makes a task of each."""
 
 
-def _message(frame: commands.Basic.Deliver, header: ContentHeader, body: bytes) -> Message:
-    properties = header.properties
+def message_of(key: str, properties: commands.Basic.Properties, body: bytes) -> Message:
+    """The message as it was published first: one that comes from the parking lot names its keys itself."""
     table: dict[str, Any] = dict(properties.headers or {})
     moment = properties.timestamp
     return Message(
-        routing_key=frame.routing_key or "",
+        routing_key=_text(table.get(FIRST_KEY)) or key,
         headers=Headers(
             pbx=_text(table.get("pbx")),
             epoch=_whole(table.get("epoch")),
             seq=_whole(table.get("seq")),
             call=_text(table.get("call")),
             linkedid=_text(table.get("linkedid")),
-            cc=tuple(_text(key) for key in table.get("CC") or ()),
+            cc=tuple(_text(key) for key in table.get(FIRST_CC) or table.get("CC") or ()),
         ),
         message_id=properties.message_id or "",
         type=properties.message_type or "",
