@@ -33,6 +33,7 @@ LAYERS: dict[str, int] = {
     "consumers.adapters": 3,
     "consumers.sinks": 4,
     "consumers.commands": 4,
+    "consumers.testing": 5,
     "consumers.app": 5,
 }
 
@@ -42,6 +43,7 @@ DRIVERS = {
     "fakeredis",
     "fastapi",
     "httpx",
+    "httpx2",
     "hyperscan",
     "redis",
     "regex",

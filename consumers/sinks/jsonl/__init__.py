@@ -1,0 +1,1 @@
+"""The sink `jsonl`: a file with a line of JSON an event."""

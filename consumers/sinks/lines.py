@@ -1,0 +1,43 @@
+"""Events as lines of JSON, or as the packets that Asterisk sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from consumers.plugin import DONE, Outcome, Reject, SinkEvent
+from schemas.codecs import json_body
+from schemas.errors import EncodeError
+
+_LINE_ENDS: Final = re.compile("[\r\n]+")
+
+
+def json_line(event: SinkEvent) -> bytes:
+    """The event's body, in a line. Raises `EncodeError`."""
+    return json_body(event.event.to_map()) + b"\n"
+
+
+def packet(event: SinkEvent) -> bytes:
+    """The packet and the empty line after it. A control event, which no PBX sent, is written as one."""
+    text = event.text
+    if not text:
+        told = {"Event": event.event.event, **(event.event.control or {})}
+        text = "".join(f"{name}: {_LINE_ENDS.sub(' ', str(value))}\r\n" for name, value in told.items())
+    return f"{text}\r\n".encode(errors="replace")
+
+
+def written(
+    events: Sequence[SinkEvent], write: Callable[[SinkEvent], bytes]
+) -> tuple[bytes, Sequence[Outcome]]:
+    """The events written one after another, and what becomes of each once that has been taken."""
+    parts: list[bytes] = []
+    outcomes: list[Outcome] = []
+    for event in events:
+        try:
+            parts.append(write(event))
+        except EncodeError as error:
+            outcomes.append(Reject(str(error)))
+        else:
+            outcomes.append(DONE)
+    return b"".join(parts), outcomes
