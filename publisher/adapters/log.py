@@ -2,9 +2,9 @@
 
 A console line for people (`12:30:01 WARN  main  PbxDown: …`) or one JSON object a line for machines.
 Repeats of the same report about the same PBX are written at most once in ten seconds; the next line says
-how many were kept back. Numbers longer than four digits inside texts are masked to their last four when
-masking is on (the default), because PBX messages may quote callers. A log that takes nothing (its disk is
-full, its pipe closed) stops nobody: the lines are lost, and nothing is raised.
+how many were kept back. Phone numbers inside texts are masked to their last four digits when masking is on
+(the default), because PBX messages may quote callers; `publisher.masking` says what counts as one. A log that
+takes nothing (its disk is full, its pipe closed) stops nobody: the lines are lost, and nothing is raised.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
+from publisher.escaping import escape_json
 from publisher.masking import mask_numbers
 from publisher.reports import (
     BusBlocked,
@@ -114,6 +115,7 @@ class LogReporter:
                 {"time": moment.isoformat(timespec="milliseconds"), "level": level, "event": name, **data},
                 ensure_ascii=False,
             )
+            line = escape_json(line)
         else:
             pbx = data.pop("pbx")
             said = "  ".join(f"{key}={_short(value)}" for key, value in data.items())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from publisher.adapters.log import one_line
-from publisher.command.output import for_people, json_line, print_lines, say
+from publisher.command.output import for_people, json_line, print_json, print_lines, say
 from publisher.masking import mask_numbers
 from schemas import Event, Message, decode
 
@@ -107,4 +106,4 @@ def print_summary(facts: dict[str, Any]) -> None:
     if for_people():
         say("  ".join(f"{key} {value}" for key, value in facts.items()))
     else:
-        print_lines([json.dumps(facts, ensure_ascii=False).encode() + b"\n"])
+        print_json(facts)

@@ -1,4 +1,7 @@
-"""What a verb prints: JSON lines for programs, prose for people, trouble on standard error."""
+"""What a verb prints: JSON lines for programs, prose for people, trouble on standard error.
+
+Whatever it is made of, nothing of it steers the terminal on which it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,15 @@ import re
 import sys
 from typing import Any, Final
 
+from publisher.escaping import escape_json, escape_prose
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def json_line(value: Any) -> bytes:
     """One JSON object with its line end, in UTF-8; bytes that fit no encoding become U+FFFD."""
-    text = _encode(value)
+    text = escape_json(_encode(value))
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
@@ -39,10 +44,10 @@ def for_people() -> bool:
 
 def say(text: str) -> None:
     """A line of prose for people; nothing that a program would read."""
-    print(text, flush=True)
+    print(escape_prose(text), flush=True)
 
 
 def warn(text: str) -> None:
     """Trouble or progress, on standard error: one prefix a line."""
     for line in text.splitlines() or [""]:
-        print(f"amibus: {line}", file=sys.stderr, flush=True)
+        print(f"amibus: {escape_prose(line)}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from consumers.commands import CommandClient, CommandError, NoReplyYet, Reply
+from publisher.adapters.log import one_line
 from publisher.command.output import for_people, print_json, say
 from publisher.command.queue_access import client_and_token, pbx_name, queue_client, run_with
 from publisher.command.settings_file import ConfigOption, load_settings
@@ -130,7 +131,7 @@ def fields_of(action: str, given: list[str], raw: bool) -> dict[str, Any]:
 
 def _tell_step(began: float, step: str, more: str) -> None:
     if for_people():
-        say(f"{time.monotonic() - began:6.2f} s  {step:<9} {more}".rstrip())
+        say(one_line(f"{time.monotonic() - began:6.2f} s  {step:<9} {more}").rstrip())
     else:
         print_json(
             {"step": step, **({"id": more} if step == "queued" else {"channel": more} if more else {})}
@@ -144,16 +145,17 @@ def show_reply(reply: Reply) -> None:
         return
     reason = f" ({reply.reason})" if reply.reason else ""
     message = reply.message or (reply.field("Message") if reply.succeeded else "")
-    say(f"{reply.state}{reason}{': ' + message if message else ''}")
+    # A line end in a PBX's words must not make a line that looks like one of ours.
+    say(one_line(f"{reply.state}{reason}{': ' + message if message else ''}"))
     for name, value in reply.fields.items():
         if name not in ("Response", "ActionID", "Message", "Event", "Privilege", "EventList"):
-            say(f"  {name}: {value if isinstance(value, str) else ', '.join(value)}")
+            say(one_line(f"  {name}: {value if isinstance(value, str) else ', '.join(value)}"))
     for line in reply.output:
-        say(f"  {line}")
+        say(one_line(f"  {line}"))
     for event in reply.events:
         shown = "  ".join(
             f"{name}={value}" for name, value in event.items() if value and name not in ("Event", "ActionID")
         )
-        say(f"  {event.get('Event', '')}  {shown}")
+        say(one_line(f"  {event.get('Event', '')}  {shown}"))
     if reply.truncated:
         say("  … and more, that is not kept")

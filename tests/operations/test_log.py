@@ -91,6 +91,13 @@ def test_a_line_break_in_a_pbx_s_words_makes_no_second_line() -> None:
     assert "\x1b" not in out.getvalue()
 
 
+def test_json_lines_do_not_steer_a_terminal_either() -> None:
+    out = io.StringIO()
+    LogReporter("json", out=out)(PbxDown("main", "lost", "\x1b[2J\x9b2J\u2028", 1.0))
+    assert json.loads(out.getvalue())["reason"] == "\x1b[2J\x9b2J\u2028"
+    assert out.getvalue().rstrip("\n").isprintable()
+
+
 def test_trouble_with_the_bus_is_a_warning_and_a_refusal_an_error() -> None:
     assert level_of(BusDown("main", "gone", 3, 1.0)) == "warning"
     assert level_of(MessagesRefused("main", 3, 1.0)) == "warning"
