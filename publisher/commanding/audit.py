@@ -2,26 +2,26 @@
 
 A line is a JSON object: `time` (RFC 3339, UTC), `pbx`, `id`, `client`, `action`, `state`; `fields` as the
 client gave them where the command is sent or was refused; `reason`, `message` and `took_ms` at its end. With
-masking on, numbers of five digits and more are cut to their last four in every text.
+masking on, digits are cut to their last four wherever five or more follow each other, grouped or not, in
+every text and every field's name; `time`, `pbx` and `id` stay whole, so that a line can be found again.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from publisher.commanding.outcomes import Outcome
-from publisher.masking import mask_numbers
+from publisher.escaping import escape_json
+from publisher.masking import mask_strictly
 from schemas.command import Command
 from schemas.timestamps import timestamp_text
 
 _SHORT: Final = 100
 _LONG: Final = 1000
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# JSON lets them stand; a reader could take them for the end of the line, a terminal for a command.
-_ODD = re.compile("[\x7f-\x9f\u2028\u2029]")
+_WHOLE: Final = ("time", "pbx", "id")
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,22 +63,28 @@ class Audit:
 
     def _bytes(self, line: dict[str, Any]) -> bytes:
         if self.mask:
-            # The id is how a line is found again; it stays whole.
-            line = {key: value if key in ("time", "id") else _masked(value) for key, value in line.items()}
-        return _ODD.sub(_escaped, _encode(line)).encode("utf-8", "replace")
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+            line = {key: value if key in _WHOLE else _masked(value) for key, value in line.items()}
+        return escape_json(_encode(line)).encode("utf-8", "replace")
 
 
 def _masked(value: Any) -> Any:
     match value:
         case str():
-            return mask_numbers(value)
+            return mask_strictly(value)
         case list():
             return [_masked(one) for one in value]
         case dict():
-            return {key: _masked(one) for key, one in value.items()}
+            return _masked_map(value)
         case _:
             return value
+
+
+def _masked_map(value: dict[str, Any]) -> dict[str, Any]:
+    masked: dict[str, Any] = {}
+    for key, one in value.items():
+        name = mask_strictly(key)
+        # Two names may be alike once they are cut.
+        while name in masked:
+            name += "'"
+        masked[name] = _masked(one)
+    return masked

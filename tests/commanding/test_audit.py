@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,45 @@ def test_numbers_are_cut_to_their_last_four_digits_in_every_text_but_the_id() ->
     }
     raw = Command.make("DBPut", {"Val": [NUMBER, "x"]}, client="crm", raw=True)
     assert parsed(Audit("main").sent(raw, NOW_US))["fields"] == {"Val": ["***4567", "x"]}
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["rec_89161234567.wav", "89161234567_200.wav", "n89161234567", "8 (916) 123-45-67", "8-916-1234567"],
+)
+def test_no_number_stands_whole_in_a_line_however_it_is_written(number: str) -> None:
+    command = Command.make("DBPut", {"Key": number, "Val": ["x", number]}, client="crm", raw=True)
+    outcome = Outcome(state=State.FAILED, message=f"no {number} here")
+    done = Audit("main").ended("c-1", number, number, outcome, NOW_US, 5, command)
+    for line in (Audit("main").sent(command, NOW_US), done):
+        entry = parsed(line)
+        del entry["time"], entry["id"]
+        assert "9161" not in json.dumps(entry)
+        assert "916) 123" not in json.dumps(entry)
+        assert "916-123" not in json.dumps(entry)
+
+
+def test_fields_whose_names_are_numbers_are_cut_and_none_is_lost() -> None:
+    variables = {"T_89161234567": "1", "T_84951234567": "2", "T": "3"}
+    command = Command.make("Originate", {**CALL.fields, "Variable": variables}, client="crm")
+    assert parsed(Audit("main").sent(command, NOW_US))["fields"]["Variable"] == {
+        "T_***4567": "1",
+        "T_***4567'": "2",
+        "T": "3",
+    }
+
+
+def test_which_phone_a_channel_belongs_to_can_be_read() -> None:
+    command = Command.make("Hangup", {"Channel": "PJSIP/200-0000001a"}, client="crm")
+    assert parsed(Audit("main-10203").sent(command, NOW_US)) == {
+        "time": "2026-11-23T08:54:53.850601Z",
+        "pbx": "main-10203",
+        "id": command.id,
+        "client": "crm",
+        "action": "Hangup",
+        "state": "sending",
+        "fields": {"Channel": "PJSIP/200-***0001a"},
+    }
 
 
 def test_the_end_of_a_command_is_told_with_its_reason_and_its_fields_only_where_it_was_not_sent() -> None:
