@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from schemas.command import Command
 from schemas.errors import CommandError
 from schemas.reply import Reply
 
+_LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999
+_TIME_DIGITS: Final = 15
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class QueuedView:
-    """A command as it stands in the queue, for people. Times are milliseconds by the queue's clock."""
+    """A command as it stands in the queue, for people. Times are milliseconds by the queue's clock; 0 where
+    what stands there is no time of the years up to 9999."""
 
     id: str
     pbx: str
@@ -32,8 +37,10 @@ def view_of(pbx: str, id: str, found: Mapping[str, bytes]) -> QueuedView:
     def text(name: str) -> str:
         return found.get(name, b"").decode("utf-8", "replace")
 
-    def number(name: str) -> int:
-        return int(text(name)) if text(name).isdecimal() else 0
+    def time_ms(name: str) -> int:
+        digits = found.get(name, b"")
+        moment = int(digits) if len(digits) <= _TIME_DIGITS and digits.isdigit() else 0
+        return moment if moment <= _LAST_MS else 0
 
     try:
         command: Command | None = Command.decode(found.get("body", b""))
@@ -50,8 +57,8 @@ def view_of(pbx: str, id: str, found: Mapping[str, bytes]) -> QueuedView:
         action=text("action"),
         state=text("state"),
         priority=text("priority"),
-        queued_ms=number("queued"),
-        expires_ms=number("expires"),
+        queued_ms=time_ms("queued"),
+        expires_ms=time_ms("expires"),
         command=command,
         reply=reply,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from consumers.commands import CommandClient, QueuedView
+from publisher.adapters.log import one_line
 from publisher.command.output import for_people, print_json, say, warn
 from publisher.command.queue_access import pbx_name, queue_client, run_with
 from publisher.command.send import show_reply
@@ -40,12 +41,7 @@ def ls(
     views = run_with(queue, queue.waiting(name, limit))
     for view in views:
         if for_people():
-            now_ms = time.time_ns() // 1_000_000
-            age, left = (now_ms - view.queued_ms) / 1000, (view.expires_ms - now_ms) / 1000
-            until = f"{left:.0f} s left" if left > 0 else "over"
-            say(
-                f"{view.id:<34} {view.state:<8} {view.action:<18} {view.client:<12} {age:6.1f} s old  {until}"
-            )
+            say(line_of(view, time.time_ns() // 1_000_000))
         else:
             print_json(as_map(view))
     if for_people() and not views:
@@ -62,14 +58,19 @@ def show(id: IdArgument, config: ConfigOption = None, pbx: PbxNameOption = None)
     if view is None:
         _unknown(name, id)
         return
+    show_view(view)
+
+
+def show_view(view: QueuedView) -> None:
+    """One command: its lines for people, a map for programs."""
     if not for_people():
         print_json(as_map(view))
         return
-    say(f"{view.action} of {view.client}, {view.priority}: {view.state}")
-    queued, until = timestamp_text(view.queued_ms * 1000), timestamp_text(view.expires_ms * 1000)
-    say(f"  queued {queued}, to be begun by {until}")
+    say(one_line(f"{view.action} of {view.client}, {view.priority}: {view.state}"))
+    queued, until = _time_text(view.queued_ms), _time_text(view.expires_ms)
+    say(f"  queued {queued or '(no time)'}, to be begun by {until or '(no time)'}")
     for field, value in (view.command.fields if view.command else {}).items():
-        say(f"  {field} = {value}")
+        say(one_line(f"  {field} = {value}"))
     if view.reply is not None:
         show_reply(view.reply)
 
@@ -106,13 +107,27 @@ def _unknown(pbx: str, id: str) -> None:
     raise typer.Exit(FAILED)
 
 
+def line_of(view: QueuedView, now_ms: int) -> str:
+    """One command in a list for people. What is no time is left empty."""
+    left = (view.expires_ms - now_ms) / 1000
+    until = "" if not view.expires_ms else f"{left:.0f} s left" if left > 0 else "over"
+    age = f"{(now_ms - view.queued_ms) / 1000:6.1f} s old" if view.queued_ms else " " * 12
+    line = f"{view.id:<34} {view.state:<8} {view.action:<18} {view.client:<12} {age}  {until}"
+    return one_line(line).rstrip()
+
+
+def _time_text(ms: int) -> str:
+    """Empty where the queue's hash holds no time."""
+    return timestamp_text(ms * 1000) if ms else ""
+
+
 def as_map(view: QueuedView) -> dict[str, Any]:
-    """A command for programs."""
+    """A command for programs. A time that cannot be read is an empty text."""
     entry: dict[str, Any] = {"id": view.id, "pbx": view.pbx, "client": view.client, "action": view.action}
     entry |= {"state": view.state, "priority": view.priority}
     entry |= {
-        "queued_at": timestamp_text(view.queued_ms * 1000),
-        "expires_at": timestamp_text(view.expires_ms * 1000),
+        "queued_at": _time_text(view.queued_ms),
+        "expires_at": _time_text(view.expires_ms),
     }
     if view.command is not None:
         entry["fields"] = view.command.fields

@@ -113,9 +113,14 @@ class QueueLink:
         return list(await self._whole(call))
 
     async def fields(self, key: str) -> dict[str, bytes]:
-        """The fields of a hash; empty where there is none."""
+        """The fields of a hash; empty where there is none, or something else in its place."""
         client = self._connected()
-        found = await self._whole(lambda: client.hgetall(key))
+        try:
+            found = await self._whole(lambda: client.hgetall(key))
+        except QueueRefused as error:
+            if not str(error.__cause__).startswith("WRONGTYPE"):
+                raise
+            return {}
         return {name.decode("utf-8", "replace"): value for name, value in found.items()}
 
     async def newest(self, stream: str) -> str:
