@@ -11,7 +11,7 @@ from publisher.commanding.entries import Memory
 from schemas.command import MAX_BODY_BYTES
 from schemas.command_queue import CommandKeys
 from tests.command_contract.conftest import KINDS
-from tests.command_contract.harness import Harness, final_of, ids_of
+from tests.command_contract.harness import KEEP_MS, Harness, final_of, ids_of
 from tests.command_contract.redis import RedisHarness
 
 FIELDS = ("body", "at", "ttl", "signature", "queued", "expires", "entry", "priority", "client", "action")
@@ -158,6 +158,45 @@ async def test_entries_that_name_no_command_are_taken_away(redis_place: RedisHar
     assert await place.waiting() == (0, 0)
     assert ids_of(await queue.orphans()) == ["good"]
     assert await queue.renew() == 1
+
+
+@pytest.mark.parametrize("id", [b"\xff\xfe", b"a\x80", b"x" * 301], ids=["no text", "one byte", "too long"])
+async def test_a_command_that_no_answer_can_reach_is_dropped_once(
+    redis_place: RedisHarness, id: bytes
+) -> None:
+    place, keys = redis_place, CommandKeys(redis_place.pbx)
+    queue = place.queue()
+    await queue.take(Memory())
+    key = keys.prefix.encode() + b"command:" + id
+    await place.admin.hset(key, mapping={"state": "queued", "body": "x"})
+    await place.admin.xadd(keys.interactive, {"id": id, "expires": "1"})
+    await place.enqueue("good")
+    # It does not hide what stands behind it: an empty claim means that nothing waits.
+    assert ids_of(await queue.claim(1)) == ["good"]
+    assert await place.waiting() == (0, 0)
+    assert await queue.renew() == 1
+    assert 0 < await place.admin.pttl(key) <= KEEP_MS
+    # As an earlier version, or a turn that ended just then, left it.
+    await place.admin.zadd(keys.active, {id: 1.0})
+    assert ids_of(await queue.orphans()) == ["good"]
+    assert await queue.renew() == 1
+    assert ids_of(await queue.orphans()) == ["good"]
+
+
+async def test_pages_of_commands_that_no_answer_can_reach_hide_none(redis_place: RedisHarness) -> None:
+    place, keys = redis_place, CommandKeys(redis_place.pbx)
+    queue = place.queue()
+    await queue.take(Memory())
+    bad = [b"\xff%d" % number for number in range(250)]
+    good = [f"good-{number}" for number in range(250)]
+    for id in (*bad, *(one.encode() for one in good)):
+        await place.admin.hset(keys.prefix.encode() + b"command:" + id, "state", "claimed")
+    # By turns, so that each page holds both.
+    order = {id: 2.0 * number for number, id in enumerate(bad)}
+    order |= {id.encode(): 2.0 * number + 1 for number, id in enumerate(good)}
+    await place.admin.zadd(keys.active, order)
+    assert ids_of(await queue.orphans()) == good
+    assert await queue.renew() == len(good)
 
 
 async def test_a_command_that_names_another_s_entry_is_answered(redis_place: RedisHarness) -> None:

@@ -229,5 +229,16 @@ def _script(name: str) -> tuple[str, str]:
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
-_NAMES: Final = ("take", "confirm", "renew", "release", "claim", "orphans", "sending", "finish", "probe")
+_NAMES: Final = (
+    "take",
+    "confirm",
+    "renew",
+    "release",
+    "claim",
+    "orphans",
+    "drop",
+    "sending",
+    "finish",
+    "probe",
+)
 _SCRIPTS: Final = {name: _script(name) for name in _NAMES}

@@ -2,6 +2,10 @@
 
 The scripts in `lua/` do each step as one. What they answer is turned into the types of
 `publisher.commanding.entries` here; whoever writes into the queue's hashes, nothing of it breaks a claim.
+
+A command whose id is not UTF-8, or longer than any other field may be, is dropped where it is found: an
+answer under what can be read of such an id would go to another key, and the original would be taken over for
+ever. Other ids that have not the form of one are kept: the intake answers them.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from schemas.command_queue import CommandKeys
 _PAGE: Final = 200
 _NEWS_KEPT: Final = 5000
 _START: Final = "0-0"
+_LARGEST_ID: Final = 300
 
 
 @dataclass(slots=True, frozen=True)
@@ -96,16 +101,20 @@ class RedisCommandQueue:
 
     async def claim(self, most: int) -> Claim:
         keys = self._keys
-        answer = await self._fenced(
-            "claim",
-            (keys.interactive, keys.bulk, keys.active, keys.cancels),
-            (self._owner, most, keys.prefix, MAX_BODY_BYTES),
-        )
-        return Claim(
-            now_ms=_number(answer[1]),
-            cancelled=tuple(_text(id) for id in answer[3]),
-            commands=tuple(_queued(words) for words in answer[4]),
-        )
+        while True:
+            answer = await self._fenced(
+                "claim",
+                (keys.interactive, keys.bulk, keys.active, keys.cancels),
+                (self._owner, most, keys.prefix, MAX_BODY_BYTES),
+            )
+            claim = Claim(
+                now_ms=_number(answer[1]),
+                cancelled=tuple(_text(id) for id in answer[3]),
+                commands=tuple(await self._answerable(answer[4])),
+            )
+            # An empty claim means that nothing waits: what was dropped must not hide what stands behind it.
+            if claim.commands or claim.cancelled or not answer[4]:
+                return claim
 
     async def orphans(self) -> list[QueuedCommand]:
         found: list[QueuedCommand] = []
@@ -114,10 +123,19 @@ class RedisCommandQueue:
             answer = await self._fenced(
                 "orphans", (self._keys.active,), (self._keys.prefix, MAX_BODY_BYTES, first, _PAGE)
             )
-            found += [_queued(words) for words in answer[5]]
+            some = await self._answerable(answer[5])
+            found += some
             if _number(answer[3]) < _PAGE:
                 return found
-            first += _number(answer[4])
+            first += _number(answer[4]) - (len(answer[5]) - len(some))
+
+    async def _answerable(self, described: Sequence[Sequence[bytes]]) -> list[QueuedCommand]:
+        """The commands whose ids can be answered; the others are dropped."""
+        unanswerable = [one[0] for one in described if not _is_answerable(one[0])]
+        if unanswerable:
+            words: tuple[str | bytes | int, ...] = (self._keys.prefix, self._settings.keep_ms, *unanswerable)
+            await self._fenced("drop", (self._keys.active,), words)
+        return [_queued(one) for one in described if _is_answerable(one[0])]
 
     async def mark_sending(self, ids: Sequence[str]) -> list[Verdict]:
         answer = await self._fenced("sending", (self._keys.replies,), (self._owner, self._keys.prefix, *ids))
@@ -183,6 +201,14 @@ def _queued(words: Sequence[bytes]) -> QueuedCommand:
         client=_text(client),
         action=_text(action),
     )
+
+
+def _is_answerable(id: bytes) -> bool:
+    try:
+        id.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(id) <= _LARGEST_ID
 
 
 def _text(word: bytes | str) -> str:
