@@ -11,11 +11,19 @@ from schemas.codecs import json_body
 from schemas.errors import EncodeError
 
 _LINE_ENDS: Final = re.compile("[\r\n]+")
+_OTHER_LINE_ENDS: Final = {chr(code).encode(): b"\\u%04x" % code for code in (0x85, 0x2028, 0x2029)}
 
 
 def json_line(event: SinkEvent) -> bytes:
-    """The event's body, in a line. Raises `EncodeError`."""
-    return json_body(event.event.to_map()) + b"\n"
+    """The event's body, in a line. Raises `EncodeError`.
+
+    Characters that some readers take for a line's end stand there as escapes.
+    """
+    line = json_body(event.event.to_map())
+    for character, escape in _OTHER_LINE_ENDS.items():
+        if character in line:
+            line = line.replace(character, escape)
+    return line + b"\n"
 
 
 def packet(event: SinkEvent) -> bytes:

@@ -115,12 +115,13 @@ def _lacking(loaded: object) -> str:
 def _sentence(model: type[SinkOptions], error: Any) -> str:
     """One of pydantic's errors as a part of a sentence."""
     key = ".".join(map(str, error["loc"]))
-    known = ", ".join(model.model_fields) or "none"
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    known = ", ".join(names) or "none"
     match error["type"]:
         case "missing":
             return f"{key} must be given"
         case "extra_forbidden":
-            near = difflib.get_close_matches(key, list(model.model_fields), 1)
+            near = difflib.get_close_matches(key, names, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             return f"{key} is unknown; {hint}known are: {known}"
     text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from tests.services.guard import Guard
+from tests.services.private_postgresql import PrivatePostgresql, programs_folder
 from tests.services.private_rabbitmq import PrivateRabbitmq, scripts_folder
 from tests.services.private_redis import PrivateRedis
 
@@ -52,6 +53,20 @@ class RedisServer(Server, Protocol):
     def url(self) -> str: ...
 
 
+class PostgresqlServer(Server, Protocol):
+    """A PostgreSQL; `user` is an administrator of `database`."""
+
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    def psql(self, statement: str, database: str = "") -> str: ...
+
+
 class ServicesMissing(Exception):
     """Neither a Docker engine nor the servers are here."""
 
@@ -87,8 +102,12 @@ def docker_engine_answers() -> bool:
 
 
 def programs_missing() -> list[str]:
-    missing = [] if scripts_folder() else ["rabbitmq-server"]
-    return missing if shutil.which("redis-server") else [*missing, "redis-server"]
+    found = {
+        "rabbitmq-server": scripts_folder(),
+        "redis-server": shutil.which("redis-server"),
+        "postgresql": programs_folder() and shutil.which("psql"),
+    }
+    return [program for program, place in found.items() if not place]
 
 
 def kind_here() -> Kind:
@@ -111,3 +130,12 @@ def new_redis(kind: Kind, guard: Guard) -> RedisServer:
     from tests.services.containers import ContainerRedis
 
     return ContainerRedis()
+
+
+def new_postgresql(kind: Kind, guard: Guard) -> PostgresqlServer:
+    """A PostgreSQL that was not started yet."""
+    if kind == "processes":
+        return PrivatePostgresql(guard)
+    from tests.services.containers import ContainerPostgresql
+
+    return ContainerPostgresql()

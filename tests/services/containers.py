@@ -16,6 +16,7 @@ from tests.services.server_process import ServerFailed, free_ports, wait_until
 
 RABBITMQ_IMAGE = os.environ.get("AMIBUS_TEST_RABBITMQ_IMAGE", "rabbitmq:3.13-alpine")
 REDIS_IMAGE = os.environ.get("AMIBUS_TEST_REDIS_IMAGE", "redis:7-alpine")
+POSTGRESQL_IMAGE = os.environ.get("AMIBUS_TEST_POSTGRESQL_IMAGE", "postgres:15-alpine")
 _START_SECS = 180.0
 
 
@@ -122,3 +123,34 @@ class ContainerRedis(ContainerServer):
     @property
     def url(self) -> str:
         return f"redis://{self.host}:{self.port}/0"
+
+
+class ContainerPostgresql(ContainerServer):
+    """PostgreSQL in a container; the same names as `PrivatePostgresql`."""
+
+    inner_port = 5432
+    # A client's question whether TLS is to be had; the answer is no.
+    greeting = b"\0\0\0\x08\x04\xd2\x16\x2f"
+    answer = b"N"
+    user = "amibus"
+    password = "fake-password-of-a-test"
+    database = "amibus"
+
+    def __init__(self) -> None:
+        container = DockerContainer(POSTGRESQL_IMAGE).with_env("POSTGRES_USER", self.user)
+        container = container.with_env("POSTGRES_PASSWORD", self.password).with_env(
+            "POSTGRES_DB", self.database
+        )
+        super().__init__(container)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
+
+    def psql(self, statement: str, database: str = "") -> str:
+        command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", self.user, "-d", database or self.database]
+        code, output = self._container.exec([*command, "-c", statement])
+        text = bytes(output).decode(errors="replace")
+        if code:
+            raise ServerFailed(f"psql: {text}")
+        return text.strip("\n")

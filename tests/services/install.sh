@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the servers that the tests need (rabbitmq-server, redis-server) from Debian's or Ubuntu's packages.
-# Does nothing when a Docker engine answers or both servers are here. The packages' own system services
+# Installs the servers that the tests need (rabbitmq-server, redis-server, postgresql) from Debian's or Ubuntu's packages.
+# Does nothing when a Docker engine answers or all servers are here. The packages' own system services
 # are kept from starting: the tests start private servers on free ports.
 set -eu
 
@@ -11,9 +11,16 @@ rabbitmq_here() {
         /opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server /usr/local/opt/rabbitmq/sbin/rabbitmq-server >/dev/null 2>&1
 }
 
+postgresql_here() {
+    command -v psql >/dev/null 2>&1 || return 1
+    ls /usr/lib/postgresql/*/bin/initdb /opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb \
+        2>/dev/null | grep -q . || command -v initdb >/dev/null 2>&1
+}
+
 packages=
 rabbitmq_here && command -v epmd >/dev/null 2>&1 || packages="$packages rabbitmq-server"
 command -v redis-server >/dev/null 2>&1 || packages="$packages redis-server"
+postgresql_here || packages="$packages postgresql"
 [ -n "$packages" ] || exit 0
 
 if [ "${AMIBUS_TEST_SERVICES:-}" != processes ] && command -v docker >/dev/null 2>&1 &&

@@ -87,7 +87,7 @@ def test_the_installed_package_has_all_its_sinks() -> None:
 def test_an_unknown_name_is_told_with_those_there_are(registry: SinkRegistry) -> None:
     with pytest.raises(
         SinkMisconfigured,
-        match=r"there is no sink 'god'; did you mean good\? known are: broken, good, no-most, no-options, no-take$",
+        match=r"no sink 'god'; did you mean good\? known are: broken, good, no-most, no-options, no-take$",
     ):
         registry.find("god")
 

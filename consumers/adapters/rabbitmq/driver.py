@@ -127,7 +127,11 @@ class Connection(aio_pika.Connection):
         return int(first) if first.isdigit() else 3
 
 
-async def open_connection(settings: SourceSettings) -> Connection:
+async def open_connection(settings: SourceSettings, *, declare: bool = True) -> Connection:
+    """A connection. `declare`: it is the bus, which gets its exchanges; any other broker is left as it is.
+
+    Raises `BusRefused` and `BusUnreachable`.
+    """
     whole = URL(settings.url.text).update_query(heartbeat=str(settings.heartbeat_secs), name=settings.name)
     transport = _Transport(settings.url.secure)
     connection = Connection(whole, transport, settings.tls)
@@ -135,7 +139,8 @@ async def open_connection(settings: SourceSettings) -> Connection:
         async with asyncio.timeout(settings.connect_timeout_secs):
             await connection.connect()
             transport.opening = False
-            await _declare(connection)
+            if declare:
+                await _declare(connection)
     except BaseException as error:
         transport.abort()
         await close_connection(connection)
@@ -242,6 +247,12 @@ async def exchange_exists(connection: Connection, name: str) -> bool:
     except aiormq.exceptions.ChannelNotFoundEntity:
         return False
     return True
+
+
+async def declare_exchange(connection: Connection, name: str, kind: str) -> None:
+    """Make a durable exchange; one that is there with another type raises `DoesNotFit`."""
+    async with connection.channel() as channel:
+        await channel.declare_exchange(name, kind, durable=True)
 
 
 async def messages_in(connection: Connection, queue: str) -> int | None:

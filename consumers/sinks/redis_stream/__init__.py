@@ -1,0 +1,1 @@
+"""The sink `redis-stream`: events added to a stream of a Redis."""

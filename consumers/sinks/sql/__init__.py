@@ -1,0 +1,1 @@
+"""The sink `sql`: events as rows of a table, in PostgreSQL or SQLite."""

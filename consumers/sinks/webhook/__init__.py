@@ -1,0 +1,1 @@
+"""The sink `webhook`: events posted as JSON to a URL."""
