@@ -91,7 +91,7 @@ class AmqpSink:
         )
         try:
             self._connection = await open_connection(settings, declare=False)
-            async with Translating(self._broker), asyncio.timeout(self._options.timeout_secs):
+            async with asyncio.timeout(self._options.timeout_secs), Translating(self._broker):
                 await self._find_exchange(self._connection)
                 self._channel = await confirming_channel(self._connection)
         except _LOST as error:
@@ -112,17 +112,17 @@ class AmqpSink:
             lanes.setdefault(lane_of(event), []).append(place)
         publishing = [asyncio.create_task(self._lane(events, verdicts, lane)) for lane in lanes.values()]
         try:
-            done, _ = await asyncio.wait(publishing)
+            await asyncio.wait(publishing)
         except asyncio.CancelledError:
             self._drop()
             for task in publishing:
                 task.cancel()
             await asyncio.wait(publishing)
             raise
-        lost = [error for task in done if isinstance(error := task.exception(), SinkUnavailable)]
-        broken = [error for task in done if (error := task.exception()) is not None and error not in lost]
-        if broken:
-            raise broken[0]
+        errors = [error for task in publishing if (error := task.exception()) is not None]
+        lost = [error for error in errors if isinstance(error, SinkUnavailable)]
+        if len(lost) < len(errors):
+            raise next(error for error in errors if error not in lost)
         return verdicts.unavailable(lost[0]) if lost else verdicts.all()
 
     async def _lane(self, events: Sequence[SinkEvent], verdicts: Verdicts, places: Sequence[int]) -> None:
@@ -139,7 +139,7 @@ class AmqpSink:
         except (ValueError, EncodeError) as error:
             return Reject(str(error))
         try:
-            async with Translating(self._broker), asyncio.timeout(self._options.timeout_secs):
+            async with asyncio.timeout(self._options.timeout_secs), Translating(self._broker):
                 mandatory = self._options.mandatory
                 await publish(channel, self._exchange, key, body, properties, mandatory=mandatory)
         except MessageRefused as error:

@@ -71,7 +71,7 @@ def _outcome(result: Any) -> Outcome:
             return DONE
         case "retry":
             after = result.get("after_secs")
-            known = isinstance(after, int | float) and after >= 0
+            known = type(after) in (int, float) and after >= 0
             wait = min(float(after), LONGEST_SECS) if known else None
             return Retry(reason or "the receiver asked for another try", wait)
         case "reject":

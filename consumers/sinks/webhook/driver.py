@@ -122,7 +122,10 @@ class Poster:
         await self._client.aclose()
 
     def _unreached(self, error: Exception) -> SinkUnavailable:
-        why = why_not_opened(_system_error(error), self._timeout_secs, _TLS_HINT)
+        cause = _system_error(error)
+        why = why_not_opened(cause, self._timeout_secs, _TLS_HINT)
+        if self._target.secure and isinstance(cause, TimeoutError):
+            why += "; perhaps it does not speak TLS there"
         return SinkUnavailable(f"{self._target.shown} cannot be reached: {why}")
 
     def _what_went_wrong(self, error: Exception) -> str:
