@@ -14,6 +14,8 @@ from typing import Final
 
 from schemas.network_words import why_not_opened
 
+# A constant text of the driver, in an error that has nothing else to tell it by.
+_NO_TLS: Final = "rejected SSL upgrade"
 _SQLSTATE: Final = re.compile("[0-9A-Z]{5}")
 _WORDS: Final = re.compile("[A-Z][a-z]+|[A-Z]+(?![a-z])")
 
@@ -41,6 +43,8 @@ _NOTHING: Final = {
     "57P02": "is restarting after a crash",
     "57P03": "is starting up",
 }
+# What drivers raise for a value that they cannot put into the database's form.
+_ROW_ERRORS: Final = (TypeError, ValueError, ArithmeticError)
 _SQLITE_ROW: Final = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH")
 _SQLITE_LATER: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
@@ -66,11 +70,15 @@ def failure(shown: str, error: BaseException, timeout_secs: float) -> Failure:
         if name := getattr(one, "sqlite_errorname", ""):
             return _sqlite(shown, name, one)
     for one in _chain(error):
+        if isinstance(one, _ROW_ERRORS):
+            return Failure(Kind.ROW, f"{shown} cannot be given it: {_words(one)}")
         if isinstance(one, TimeoutError):
             return Failure(Kind.NOTHING, f"{shown} gave no answer within {timeout_secs:g} s")
         if isinstance(one, OSError):
+            if _NO_TLS in str(one):
+                return Failure(Kind.NOTHING, f"{shown} has no TLS: set it up there, or tls to another value")
             return Failure(Kind.NOTHING, f"{shown}: {why_not_opened(one, timeout_secs)}")
-    return Failure(Kind.NOTHING, f"{shown}: the connection is gone ({_words(error)})")
+    return Failure(Kind.NOTHING, f"{shown}: the connection is gone")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -89,13 +89,13 @@ class SqlSink:
         try:
             await self._database.put([rows[place] for place in places])
         except DatabaseFailed as error:
-            found = self._failure(error)
+            cause, found = error, self._failure(error)
         else:
             verdicts.put(places, DONE)
             return
         match found.kind:
             case Kind.NOTHING:
-                raise SinkUnavailable(found.sentence)
+                raise SinkUnavailable(found.sentence) from cause
             case Kind.LATER:
                 verdicts.put(places, Retry(found.sentence))
             case Kind.ROW if len(places) > 1:
