@@ -11,6 +11,8 @@ that names it gets an instance of its own:
   a full disk), it raises `SinkUnavailable`: the events wait, however long, and the sink is closed and opened
   again. Anything else that it raises counts as `Retry`. It is cancelled when it takes longer than the
   binding's `timeout`, which counts as `Retry` too: a sink must bear the same event twice.
+* The order of a call's events is kept as long as a sink, in one `take`, takes none of a call after one of the
+  same call that it did not take; for those it answers `Retry` as well, which is not held against them.
 * Calls of `take` overlap up to the binding's `concurrency`; the events of one phone call are never in two of
   them at once.
 * `close` is called after the last `take`, and before `open` is called again.

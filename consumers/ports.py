@@ -81,7 +81,13 @@ class Subscription(Protocol):
         """Deliver it again."""
         ...
 
-    async def close(self) -> None: ...
+    async def consumers(self) -> int:
+        """How many take from this place now, this one included. Raises as `receive` does."""
+        ...
+
+    async def close(self) -> None:
+        """Say what was settled, then end; what was not settled is delivered again, to whoever is next."""
+        ...
 
 
 class BusSource(Protocol):
@@ -93,6 +99,11 @@ class BusSource(Protocol):
 
     async def unbind(self, name: str) -> None:
         """Remove the binding and what waits in it."""
+        ...
+
+    async def places(self, name: str) -> Sequence[str]:
+        """What to subscribe to for a binding: its own name, or its partitions, each taken by one consumer at
+        a time. Also those that are left from an earlier definition, until they are empty."""
         ...
 
     async def subscribe(self, name: str, prefetch: int = 500) -> Subscription: ...

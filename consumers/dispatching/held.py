@@ -23,7 +23,8 @@ class Feed:
 @dataclass(slots=True, eq=False)
 class Held:
     """`strikes` counts the failures that are the event's own; `seen_taken` how many events the sink had taken
-    at its last failure; `not_before` is when it may be tried again (seconds of the event loop's clock)."""
+    at its last failure; `not_before` is when it may be tried again (seconds of the event loop's clock).
+    `doomed` is why it is to be parked, where it could not be parked yet."""
 
     feed: Feed
     tag: int
@@ -33,6 +34,7 @@ class Held:
     strikes: int = 0
     seen_taken: int = -1
     not_before: float = 0.0
+    doomed: str = ""
 
     def settle(self) -> None:
         self.feed.subscription.settle(self.tag)

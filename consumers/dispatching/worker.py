@@ -131,11 +131,16 @@ class Worker:
     async def _take(self, batch: Sequence[Held]) -> None:
         again: list[Held] = []
         try:
-            fresh = [held for held in batch if not self._known(held)]
-            if fresh:
-                again = fresh
-                outcomes = await self._ask(fresh)
-                again = await self._apply(fresh, outcomes) if outcomes is not None else fresh
+            again = [held for held in batch if not self._known(held)]
+            # What is doomed and could not be parked is not offered again, and its lane waits for it.
+            stuck = {held for held in again if held.doomed and not await self._park(held, held.doomed)}
+            lanes = {held.lane for held in stuck}
+            again = [held for held in again if held in stuck or not held.doomed]
+            fresh = [held for held in again if held.lane not in lanes]
+            outcomes = await self._ask(fresh) if fresh else None
+            if outcomes is not None:
+                left = set(await self._apply(fresh, outcomes))
+                again = [held for held in again if held.lane in lanes or held in left]
         finally:
             self._lanes.back(batch, [held for held in again if held.feed.alive])
 
@@ -180,24 +185,34 @@ class Worker:
         if taken:
             self._strikes.note_taken(len(taken))
             self.keeper.took()
+        failing: set[str] = set()
         for held, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Done():
                     continue
+                case Retry() if held.lane in failing:
+                    # It waits for the one before it, and is not to blame.
+                    again.append(held)
+                    continue
                 case Retry():
+                    failing.add(held.lane)
                     self._strikes.note_failure(held)
                     doomed = held.strikes >= self._settings.tries
                     self._put_off(held, outcome.after_secs)
                 case Reject():
                     doomed = True
                     held.strikes += 1
-            if doomed:
-                if await self.park(held.event.message, outcome.reason, held.strikes):
-                    held.settle()
-                    continue
-                held.not_before = asyncio.get_running_loop().time() + PARKING_RETRY_SECS
-            again.append(held)
+            if not (doomed and await self._park(held, outcome.reason)):
+                again.append(held)
         return again
+
+    async def _park(self, held: Held, reason: str) -> bool:
+        held.doomed = reason
+        if await self.park(held.event.message, reason, held.strikes):
+            held.settle()
+            return True
+        held.not_before = asyncio.get_running_loop().time() + PARKING_RETRY_SECS
+        return False
 
     def _put_off(self, held: Held, after_secs: float | None) -> None:
         settings = self._settings

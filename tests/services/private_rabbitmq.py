@@ -57,7 +57,7 @@ class PrivateRabbitmq:
         self.port, dist_port, epmd_port = free_ports(3)
         home = self.folder / "home"
         home.mkdir()
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_consistent_hash_exchange].\n")
         (self.folder / "env.conf").write_text("")
         (self.folder / "rabbitmq.conf").write_text(
             "loopback_users = none\n"

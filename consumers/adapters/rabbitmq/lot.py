@@ -71,13 +71,10 @@ class RabbitLot:
             raise LotFull(f"the parking lot takes no more: {error}; replay or drop some") from error
 
     async def parked(self, binding: str = "", limit: int = 1000) -> list[ParkedEvent]:
-        found: list[ParkedEvent] = []
-        async for _, event in self._look():
-            if not binding or event.binding == binding:
-                found.append(event)
-            if len(found) >= limit:
-                break
-        return found
+        found = [event async for _, event in self._look() if binding in ("", event.binding)]
+        # What was looked at goes back in any order.
+        found.sort(key=lambda event: event.parked_at)
+        return found[:limit]
 
     async def replay(self, keys: Collection[str]) -> int:
         wanted, count = set(keys), 0
