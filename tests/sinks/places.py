@@ -31,7 +31,6 @@ class Place:
 
     sink = ""
     exact = False
-    can_go_down = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,7 +66,6 @@ class Place:
 
 class StdoutPlace(Place):
     sink = "stdout"
-    can_go_down = False
 
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         super().__init__(folder)

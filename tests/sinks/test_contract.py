@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -49,11 +50,8 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.stop()
 
 
-@pytest.fixture
-def falling(place: Place) -> Place:
-    if not place.can_go_down:
-        pytest.skip("it has no other side")
-    return place
+with_another_side = pytest.mark.parametrize("place", NAMES[1:], indirect=True)
+with_a_connection = pytest.mark.parametrize("place", NAMES[2:], indirect=True)
 
 
 async def opened_again(sink: SinkRunner) -> None:
@@ -115,52 +113,60 @@ async def test_odd_texts_get_through(place: Place) -> None:
     assert sorted(await place.ids()) == [event.id for event in events]
 
 
-async def test_opening_says_in_one_sentence_that_nobody_is_there(falling: Place) -> None:
-    sink = falling.runner()
-    await falling.go_down()
+async def test_texts_that_no_utf8_holds_and_long_ones_get_through(place: Place) -> None:
+    half = "\udcff"
+    odd = sink_event(
+        {"Event": f"X{half}" * 200, half: half}, seq=1, call=half, linkedid=half, extensions=[half]
+    )
+    async with place.runner() as sink:
+        assert await sink.take(odd, *sink_events(3, first=2)) == [Done()] * 4
+    assert sorted(await place.ids()) == [event.id for event in sink_events(4)]
+
+
+@with_another_side
+async def test_opening_says_in_one_sentence_that_nobody_is_there(place: Place) -> None:
+    sink = place.runner()
+    await place.go_down()
     with pytest.raises(SinkUnavailable) as caught:
         await sink.open()
     await sink.close()
-    print(caught.value)
     assert len(str(caught.value)) < 300
-    await falling.come_back()
+    await place.come_back()
     await sink.open()
     assert await sink.take(*sink_events(1)) == [Done()]
     await sink.close()
 
 
-async def test_what_goes_away_in_between_is_told_and_comes_back(falling: Place) -> None:
-    sink = falling.runner()
+@with_another_side
+async def test_what_goes_away_in_between_is_told_and_comes_back(place: Place) -> None:
+    sink = place.runner()
     await sink.open()
     await sink.take(*sink_events(1))
-    await falling.go_down()
+    await place.go_down()
     # SQLite and a file that is open go on where they are, whatever becomes of the folder's name.
-    try:
-        first = [outcome for outcome in await sink.take(*sink_events(1, first=2)) if outcome != Done()]
-    except SinkUnavailable as error:
-        first = [error]
-    await falling.come_back()
+    with contextlib.suppress(SinkUnavailable):
+        await sink.take(*sink_events(1, first=2))
+    await place.come_back()
     await opened_again(sink)
     assert set(await sink.take(*sink_events(4, first=2))) == {Done()}
     await sink.close()
-    print(first)
-    found = await falling.ids()
+    found = await place.ids()
     assert set(found) == {event.id for event in sink_events(5)}
 
 
-async def test_closing_is_clean_after_a_failure_and_twice(falling: Place) -> None:
-    sink = falling.runner()
+@with_another_side
+async def test_closing_is_clean_after_a_failure_and_twice(place: Place) -> None:
+    sink = place.runner()
     await sink.open()
-    await falling.go_down()
+    await place.go_down()
     await sink.close()
     await sink.close()
-    await falling.come_back()
+    await place.come_back()
 
 
-async def test_a_sink_that_is_not_open_takes_nothing(falling: Place) -> None:
-    sink = falling.runner()
-    if falling.sink == "jsonl":
-        pytest.skip("a file needs no connection")
+@with_a_connection
+async def test_a_sink_that_is_not_open_takes_nothing(place: Place) -> None:
+    sink = place.runner()
     with pytest.raises(SinkUnavailable):
         await sink.take(*sink_events(1))
     await sink.close()

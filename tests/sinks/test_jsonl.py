@@ -131,6 +131,18 @@ def test_names_rise_even_if_the_clock_is_set_back(
     assert kept == [3, 4]
 
 
+def test_names_that_are_no_times_are_not_ours(new_file: Callable[..., RotatingFile]) -> None:
+    file = new_file(most_bytes=1, keep_files=1)
+    for stamp in ("99999999T999999999999Z", "99991231T235959999999Z"):
+        file.path.with_name(f"events-{stamp}.jsonl").write_text("mine")
+    file.open()
+    for _ in range(4):
+        file.write(LINE)
+    file.close()
+    assert [path.read_text() for path in put_aside(file.path.parent)].count("mine") == 2
+    assert len(put_aside(file.path.parent)) == 3
+
+
 async def test_a_file_that_somebody_moved_is_theirs_and_a_new_one_begins(tmp_path: Path) -> None:
     first, second = sink_events(2)
     async with runner(tmp_path) as sink:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import logging
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 from consumers.errors import SinkMisconfigured, SinkUnavailable
 from consumers.plugin import DONE, Done, Outcome, Reject, Retry
 from consumers.sinks.webhook.answers import Meaning, meaning, outcomes_of
-from consumers.sinks.webhook.driver import READ_MOST
+from consumers.sinks.webhook.driver import READ_MOST, Poster, Target
 from consumers.sinks.webhook.retry_after import LONGEST_SECS, retry_after_secs
 from consumers.sinks.webhook.sink import WebhookSink
 from consumers.testing import SinkRunner, sink_event, sink_events
@@ -317,6 +320,24 @@ async def test_nobody_there_makes_events_wait(receiver: Receiver) -> None:
             await sink.take(sink_event())
         await receiver.start()
         assert await sink.take(sink_event()) == [DONE]
+
+
+async def test_a_host_that_swallows_connections_is_nobody_there() -> None:
+    with socket.socket() as mute, contextlib.ExitStack() as stack:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(0)
+        # The queue of those that nobody accepts is full after a few; what comes then is not answered.
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(mute.getsockname())
+        target = Target.parse(f"http://127.0.0.1:{mute.getsockname()[1]}/")
+        poster = Poster(target, ssl.create_default_context(), 0.5)
+        with pytest.raises(SinkUnavailable, match=r"cannot be reached: no answer within 0.5 s"):
+            await poster.post(b"{}", {})
+        with pytest.raises(SinkUnavailable, match=r"cannot be reached: no answer within 0.5 s"):
+            await poster.reach()
+        await poster.close()
 
 
 async def test_a_name_that_does_not_exist_is_told() -> None:

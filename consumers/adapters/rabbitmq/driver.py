@@ -57,6 +57,10 @@ class MessageRefused(ConsumerError):
     """The broker took the message into no queue."""
 
 
+class MessageReturned(MessageRefused):
+    """No queue is bound for the message."""
+
+
 DRIVER_ERRORS: Final = (aiormq.exceptions.AMQPError, RuntimeError, OSError)
 DoesNotFit: Final = aiormq.exceptions.ChannelPreconditionFailed
 # What the broker closes a connection with when it knows no such type of exchange.
@@ -202,14 +206,11 @@ async def publish(
     try:
         await target.publish(message, key, mandatory=mandatory)
     except aio_pika.exceptions.DeliveryError as error:
-        refused = isinstance(error.frame, commands.Basic.Nack)
-        raise MessageRefused(
-            f"a full queue behind the exchange {exchange!r} refuses messages"
-            if refused
-            else f"no queue is bound to the exchange {exchange!r} for {key!r}"
-        ) from error
+        if isinstance(error.frame, commands.Basic.Nack):
+            raise MessageRefused(f"a full queue behind the exchange {exchange!r} refuses messages") from error
+        raise MessageReturned(f"no queue is bound to the exchange {exchange!r} for {key!r}") from error
     except aio_pika.exceptions.PublishError as error:
-        raise MessageRefused(f"no queue is bound to the exchange {exchange!r} for {key!r}") from error
+        raise MessageReturned(f"no queue is bound to the exchange {exchange!r} for {key!r}") from error
 
 
 @dataclass(slots=True, frozen=True)

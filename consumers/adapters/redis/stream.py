@@ -10,7 +10,7 @@ from consumers.adapters.redis.driver import QueueLink
 
 _APPEND: Final = files("consumers.adapters.redis").joinpath("append.lua").read_text(encoding="utf-8")
 
-Entry = tuple[str, str, str, bytes]
+Entry = tuple[bytes, bytes, bytes, bytes]
 """An event's id, routing key, type and body."""
 
 

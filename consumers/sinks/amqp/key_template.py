@@ -44,6 +44,9 @@ class KeyTemplate:
             call=message.headers.call,
             linkedid=message.headers.linkedid,
         )
-        if (size := len(key.encode(errors="replace"))) > MAX_KEY_BYTES:
-            raise ValueError(f"its routing key would have {size} bytes; at most {MAX_KEY_BYTES} are allowed")
-        return key
+        written = key.encode(errors="replace")
+        if len(written) > MAX_KEY_BYTES:
+            raise ValueError(
+                f"its routing key would have {len(written)} bytes; at most {MAX_KEY_BYTES} are allowed"
+            )
+        return written.decode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
@@ -19,6 +20,7 @@ from consumers.adapters.rabbitmq.driver import (
     Connection,
     DoesNotFit,
     MessageRefused,
+    MessageReturned,
     Properties,
     SourceSettings,
     Translating,
@@ -44,6 +46,7 @@ from schemas.errors import EncodeError
 from schemas.message import EVENTS_EXCHANGE, JSON, MSGPACK
 
 _CONTENT_TYPES: Final = {"json": JSON, "msgpack": MSGPACK, "wazo": JSON}
+_SHORT_BYTES: Final = 255
 _LOST: Final = (BusRefused, BusUnreachable, BusLost)
 
 
@@ -142,6 +145,11 @@ class AmqpSink:
             async with asyncio.timeout(self._options.timeout_secs), Translating(self._broker):
                 mandatory = self._options.mandatory
                 await publish(channel, self._exchange, key, body, properties, mandatory=mandatory)
+        except MessageReturned:
+            # A key may hold a phone number.
+            return Retry(
+                f"{self._broker.shown}: no queue is bound to the exchange {self._exchange!r} for its key"
+            )
         except MessageRefused as error:
             return Retry(f"{self._broker.shown}: {error}")
         except _LOST as error:
@@ -149,6 +157,10 @@ class AmqpSink:
         except TimeoutError as error:
             self._drop()
             raise SinkUnavailable(self._mute()) from error
+        except (ValueError, TypeError, ArithmeticError, LookupError, struct.error) as error:
+            # The driver counts a message before it writes it: its count of confirms is wrong now.
+            self._drop()
+            return Reject(f"it cannot be written as a message: {type(error).__name__}")
         return DONE
 
     def _message(self, event: SinkEvent) -> tuple[str, bytes, Properties]:
@@ -162,11 +174,11 @@ class AmqpSink:
             key, headers = self._template.key(event), self._headers(event)
             same = message.content_type == content_type
             body = message.body if same else encode(content_type, event.event)
-        return (
-            key,
-            body,
-            Properties(headers, content_type, message.message_id, message.type, message.timestamp, "ami-bus"),
-        )
+        if len(message.message_id.encode(errors="replace")) > _SHORT_BYTES:
+            raise ValueError(f"its id is longer than {_SHORT_BYTES} bytes")
+        kind = _clean(message.type).encode()[:_SHORT_BYTES].decode(errors="ignore")
+        properties = Properties(headers, content_type, message.message_id, kind, message.timestamp, "ami-bus")
+        return key, body, properties
 
     def _headers(self, event: SinkEvent) -> dict[str, Any]:
         known = event.message.headers
@@ -174,10 +186,10 @@ class AmqpSink:
             "pbx": known.pbx,
             "epoch": known.epoch,
             "seq": known.seq,
-            "call": known.call,
+            "call": _clean(known.call),
         }
         if known.linkedid:
-            headers["linkedid"] = known.linkedid
+            headers["linkedid"] = _clean(known.linkedid)
         if known.cc and self._template.as_is:
             headers["CC"] = list(known.cc)
         return headers
@@ -205,3 +217,8 @@ class AmqpSink:
         self._channel = None
         if self._connection is not None:
             self._connection.socket.abort()
+
+
+def _clean(text: str) -> str:
+    """Without the halves of characters that undecodable bytes leave."""
+    return text.encode(errors="replace").decode()

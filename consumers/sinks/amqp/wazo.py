@@ -22,7 +22,7 @@ _VARIABLE: Final = "ChanVariable"
 
 def wazo_message(event: SinkEvent, origin_uuid: str) -> tuple[str, dict[str, Any], bytes]:
     """Routing key, headers and body. Raises `EncodeError`."""
-    name = event.event.event
+    name = event.event.event.encode(errors="replace").decode()
     headers = {
         "name": name,
         "required_access": f"event.{name}",

@@ -30,6 +30,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+LAST_YEAR: Final = 9999
 _MODE: Final = 0o640
 _STAMP: Final = "%Y%m%dT%H%M%S%fZ"
 # A line is a body of at most 16 MiB; its escapes make it longer in the worst case.
@@ -234,7 +235,7 @@ class RotatingFile:
     def _stamps(self) -> list[str]:
         """Of what was put aside, the oldest first."""
         found = (self._put_aside.fullmatch(name) for name in os.listdir(self.path.parent))
-        return sorted(match[1] for match in found if match is not None)
+        return sorted(match[1] for match in found if match is not None and _is_stamp(match[1]))
 
     def _aside(self, stamp: str) -> Path:
         return self.path.with_name(f"{self.path.stem}-{stamp}{self.path.suffix}")
@@ -252,6 +253,13 @@ class RotatingFile:
 
     def _today(self) -> str:
         return _day_of(self._now())
+
+
+def _is_stamp(text: str) -> bool:
+    try:
+        return datetime.strptime(text, _STAMP).year < LAST_YEAR
+    except ValueError:
+        return False
 
 
 def _is_whole(line: bytes) -> bool:

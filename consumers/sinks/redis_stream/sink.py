@@ -90,7 +90,9 @@ class RedisStreamSink:
         message = event.message
         same = message.content_type == self._content_type
         body = message.body if same else encode(self._content_type, event.event)
-        return event.id, message.routing_key, event.event.event, body
+        texts = (event.id, message.routing_key, event.event.event)
+        id, key, kind = (text.encode(errors="replace") for text in texts)
+        return id, key, kind, body
 
     def _unavailable(self, error: Exception) -> SinkUnavailable:
         """The command queue's words for an error, where they do not fit, in a stream's."""

@@ -83,7 +83,8 @@ class Poster:
             verify=tls,
             trust_env=False,
             follow_redirects=False,
-            timeout=timeout_secs,
+            # Connecting is given up before the whole request: nobody there is another matter than no answer.
+            timeout=httpx2.Timeout(timeout_secs, connect=timeout_secs * 0.8, pool=timeout_secs * 0.8),
             limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=10),
             headers={"User-Agent": "ami-bus", "Accept-Encoding": "identity"},
         )

@@ -27,6 +27,6 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 def idempotency_key(ids: Sequence[str], listed: bool) -> str:
     """The same for the same events, whenever they are sent."""
     if not listed:
-        return quote(ids[0])
+        return quote(ids[0], errors="replace")
     digest = hashlib.sha256("\n".join(ids).encode(errors="replace")).hexdigest()
     return f"list-{digest[:_DIGEST_CHARS]}"
