@@ -41,7 +41,7 @@ DEFAULT_TTL_MS: Final = 30_000
 ID_FORM: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}"
 CLIENT_FORM: Final = r"[a-z0-9][a-z0-9_.-]{0,39}"
 _ID_ALLOWED: Final = "letters, digits and _ . -, at most 60 of them, a letter or digit first"
-_CLIENT_ALLOWED: Final = "a-z, 0-9 and _ . -, at most 40 of them, a letter or digit first"
+CLIENT_ALLOWED: Final = "a-z, 0-9 and _ . -, at most 40 of them, a letter or digit first"
 # They would change or end the session that all commands share.
 SESSION_ACTIONS: Final = frozenset({"login", "logoff", "challenge", "events", "filter", "waitevent"})
 RAW_FIELDS: Final = TextMap(HEADER, most=100, many=True)
@@ -104,7 +104,7 @@ class Command:
         identity = check_id(body.get("id"))
         client = body.get("client")
         if type(client) is not str or not re.fullmatch(CLIENT_FORM, client):
-            raise CommandError("client", f"has a form that is not allowed; allowed: {_CLIENT_ALLOWED}")
+            raise CommandError("client", f"has a form that is not allowed; allowed: {CLIENT_ALLOWED}")
         priority = body.get("priority", Priority.INTERACTIVE)
         if not isinstance(priority, str) or priority not in set(Priority):
             raise CommandError("priority", f"allowed: {', '.join(Priority)}")

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.policy import ClientSettings
-from publisher.configuration.quantities import format_size
+from publisher.configuration.quantities import format_size, plain_number
 from publisher.configuration.secrets import SecretText, SecretUrl
 from publisher.configuration.section import ServerTls, TlsSettings
 from publisher.configuration.settings import BindingSettings, Settings
@@ -111,7 +111,7 @@ def toml(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"{value:g}" if float(value).is_integer() else repr(value)
+            return plain_number(value)
         case list():
             return f"[{', '.join(toml(element) for element in value)}]"
         case SecretText() | SecretUrl():

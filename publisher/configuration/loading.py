@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from publisher.configuration.environment import overlay
 from publisher.configuration.locations import Locations
 from publisher.configuration.locations import Path as KeyPath
+from publisher.configuration.quantities import plain_number
 from publisher.configuration.secrets import SecretUrl, is_world_readable
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
@@ -71,6 +72,7 @@ def parse(
         errors += _exposed(place, data)
     for tables, default in _NAMED.items():
         errors += _duplicates(place, data, tables, default)
+    errors += _unknown_pbxs(place, data)
     if errors or settings is None:
         # Chained to nothing: the validation error holds what was written.
         raise ConfigurationError("\n".join(sentence for _, sentence in sorted(errors)))
@@ -122,6 +124,18 @@ class _Place:
         self._locations = locations
         self._origins = origins
 
+    def _variable(self, path: KeyPath) -> str:
+        """The variable that set this, or that made the table around it; empty where it is of the file."""
+        around = [path[:length] for length in range(len(path), 0, -1)]
+        if origin := next((self._origins[one] for one in around if one in self._origins), ""):
+            return origin
+        for one in around:
+            if one in self._locations:
+                return ""
+            if made := [name for below, name in self._origins.items() if below[: len(one)] == one]:
+                return made[0]
+        return ""
+
     def line(self, path: KeyPath) -> int:
         """For sorting: 0 where the setting is not from the file."""
         return self._locations.line_of(path) or 0
@@ -134,9 +148,8 @@ class _Place:
         return not any(path[:length] in self._origins for length in range(1, len(path) + 1))
 
     def name(self, path: KeyPath) -> str:
-        for length in range(len(path), 0, -1):
-            if path[:length] in self._origins:
-                return f"environment variable {self._origins[path[:length]]}"
+        if origin := self._variable(path):
+            return f"environment variable {origin}"
         line = self._locations.line_of(path)
         return f"{self._file} line {line}" if line else f"{self._file}"
 
@@ -173,12 +186,10 @@ def _reason(entry: Any) -> str:
             return "is missing"
         case "literal_error":
             return f"allowed: {details['expected'].replace(' or ', ', ')}"
-        case "string_pattern_mismatch":
-            return f"has a form that is not allowed; allowed: {details['pattern']}"
         case "greater_than_equal":
-            return f"is too small; allowed: {details['ge']:g} or more"
+            return f"is too small; allowed: {plain_number(details['ge'])} or more"
         case "less_than_equal":
-            return f"is too large; allowed: {details['le']:g} or less"
+            return f"is too large; allowed: {plain_number(details['le'])} or less"
         case "string_too_long":
             return f"is too long; allowed: {details['max_length']} characters"
         case "too_long":
@@ -269,4 +280,20 @@ def _duplicates(
             sentence = f"{dotted(path)}: is the same name as in {first}; names must differ"
             errors.append((place.line(path), f"{place.name(path)}: {sentence}"))
         seen.setdefault(name, path)
+    return errors
+
+
+def _unknown_pbxs(place: _Place, data: dict[str, Any]) -> list[tuple[int, str]]:
+    """PBXs that a client may command and that are not configured. Where none is at all, as on a machine that
+    only sends, nobody can say."""
+    tables = [table for table in _tables(data, ("pbx",)) if isinstance(table, dict)]
+    known = [str(table.get("name", _NAMED[("pbx",)])) for table in tables]
+    errors: list[tuple[int, str]] = []
+    for index, client in enumerate(_tables(data, ("policy", "client"))):
+        wanted = client.get("pbx") if isinstance(client, dict) else None
+        for which, name in enumerate(wanted if isinstance(wanted, list) else []):
+            if known and isinstance(name, str) and name not in known:
+                path: KeyPath = ("policy", "client", index, "pbx", which)
+                sentence = f"{dotted(path)}: is no PBX of this configuration; there is: {', '.join(known)}"
+                errors.append((place.line(path), f"{place.name(path)}: {sentence}"))
     return errors

@@ -33,6 +33,10 @@ class Locations:
                 return self._lines[path[:length]]
         return None
 
+    def __contains__(self, path: object) -> bool:
+        """Whether the key or table itself begins a line of the file."""
+        return path in self._lines
+
     def _scan(self, lines: list[str]) -> None:
         table: Path = ()
         counts: dict[Path, int] = {}

@@ -6,29 +6,28 @@ import codecs
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from publisher.configuration.quantities import Seconds, Whole
 from publisher.configuration.secret_holder import SecretHolder
 from publisher.configuration.secrets import SecretText, refused
-from publisher.configuration.section import Line, TlsSettings
+from publisher.configuration.section import Line, PbxName, TlsSettings, form
 
 AMI_PORT: Final = 5038
 AMI_TLS_PORT: Final = 5039
 
-# A PBX's name is a token of the routing key, a file name and a Redis key: no character needs escaping.
-PBX_NAME: Final = r"^[a-z0-9_][a-z0-9_-]*$"
-EventName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
-Host = Annotated[str, StringConstraints(pattern=r"^[^\s/@]+$", max_length=253)]
+EventName = Annotated[
+    str, form(r"[A-Za-z][A-Za-z0-9_]*", "an event's name: letters, digits and _, a letter first", 80)
+]
+Host = Annotated[str, form(r"[^\s/@]+", "a host name or an address alone, without a port", 253)]
+EventClasses = Annotated[str, form(r"[a-z]+(,[a-z]+)*", "on, or classes with commas: call,agent,system")]
 
 
 class PbxSettings(SecretHolder):
     """One PBX: where it is, who we are there, and what of its events we take."""
 
-    name: str = Field(
+    name: PbxName = Field(
         default="main",
-        pattern=PBX_NAME,
-        max_length=40,
         description="The PBX's name, the first token of every routing key: at most 40 of a-z, 0-9, _ and -.",
     )
     host: Host = Field(
@@ -67,9 +66,8 @@ class PbxSettings(SecretHolder):
         max_length=200,
         description="Events not to publish, such as VarSet: about 60 % of ordinary traffic.",
     )
-    events: str = Field(
+    events: EventClasses = Field(
         default="on",
-        pattern=r"^[a-z]+(,[a-z]+)*$",
         description="Event classes to ask for at login: on (all), or a list such as call,agent,system.",
     )
     connect_timeout_secs: Seconds = Field(

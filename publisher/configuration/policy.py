@@ -14,11 +14,11 @@ from publisher.commanding.policy import PLACE, ChannelTemplate, ClientRules, Nam
 from publisher.configuration.quantities import ByteSize, Seconds, Whole
 from publisher.configuration.secret_holder import SecretHolder
 from publisher.configuration.secrets import SecretText, refused, resolve
-from publisher.configuration.section import Section
+from publisher.configuration.section import PbxName, Section, form
 from publisher.errors import ConfigurationError
-from schemas.action_fields import APPLICATION, CONTEXT, INTERFACE
+from schemas.action_fields import ACTION, APPLICATION, CONTEXT, INTERFACE
 from schemas.actions import ACTIONS, Group
-from schemas.command import CLIENT_FORM, SESSION_ACTIONS
+from schemas.command import CLIENT_ALLOWED, CLIENT_FORM, SESSION_ACTIONS
 
 MIN_TOKEN_CHARS: Final = 16
 _GROUPS: Final = {
@@ -62,22 +62,35 @@ Pattern = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterVa
 Template = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_template)]
 CommandName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_command)]
 RawName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=40), AfterValidator(_raw_action)
+    str,
+    form(ACTION.pattern, "an action's name: letters, digits, _ and -, a letter first"),
+    AfterValidator(_raw_action),
 ]
-NamePattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+\*?|\*)$", max_length=80)]
+NamePattern = Annotated[
+    str,
+    form(
+        r"[A-Za-z0-9_.-]+\*?|\*", "letters, digits and _ . -, a * at the end for any ending, or * alone", 80
+    ),
+]
 # The underscores in front of a variable's name only say who inherits it, and may be there in any case.
-VariablePattern = Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]*\*?|\*)$", max_length=80)]
-ContextName = Annotated[str, StringConstraints(pattern=f"^{CONTEXT.pattern}$")]
-ApplicationName = Annotated[str, StringConstraints(pattern=f"^{APPLICATION.pattern}$")]
-PbxName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_][a-z0-9_-]*$", max_length=40)]
+VariablePattern = Annotated[
+    str,
+    form(
+        r"[A-Za-z][A-Za-z0-9_]*\*?|\*",
+        "letters, digits and _, a letter first, a * at the end for any ending, or * alone",
+        80,
+    ),
+]
+ContextName = Annotated[str, form(CONTEXT.pattern, CONTEXT.allowed)]
+ApplicationName = Annotated[str, form(APPLICATION.pattern, f"{APPLICATION.allowed}: letters, digits and _")]
+ClientName = Annotated[str, form(CLIENT_FORM, CLIENT_ALLOWED)]
 
 
 class ClientSettings(SecretHolder):
     """One client that may send commands, and what it may do; nothing is allowed that is not named."""
 
-    name: str = Field(
+    name: ClientName = Field(
         examples=["crm"],
-        pattern=f"^{CLIENT_FORM}$",
         description="The client's name, unique; it stands in each of its commands and in the audit.",
     )
     secret_file: Path | None = Field(

@@ -54,6 +54,11 @@ def format_size(size: int) -> str:
     return f"{size} B"
 
 
+def plain_number(number: float) -> str:
+    """A bound for people: no exponent, no `.0`."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
 def _no_bool(value: object) -> object:
     """Refuse `true` where a number is meant: Python would read it as 1."""
     if isinstance(value, bool):

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from publisher.configuration.secrets import refused, resolve
 
 EMBEDDED: Final = "embedded"
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+
+
+def form(pattern: str, allowed: str, most: int = 1000) -> AfterValidator:
+    """Text of a fixed form, at most so many characters: the error says in words what is allowed."""
+
+    def check(text: str) -> str:
+        if len(text) > most:
+            raise refused(f"is too long; allowed: {most} characters")
+        if not re.fullmatch(pattern, text):
+            raise refused(f"has a form that is not allowed; allowed: {allowed}")
+        return text
+
+    return AfterValidator(check)
+
+
+Line = Annotated[str, form(r"[^\x00-\x1f\x7f]+", "a line of text without control characters", 200)]
+# A PBX's name is a token of the routing key, a file name and a Redis key: no character needs escaping.
+PbxName = Annotated[str, form(r"[a-z0-9_][a-z0-9_-]*", "a-z, 0-9, _ and -, no hyphen first", 40)]
 
 
 class Section(BaseModel):

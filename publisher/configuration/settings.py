@@ -17,7 +17,7 @@ from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.policy import PolicySettings
 from publisher.configuration.quantities import ByteSize, Seconds
 from publisher.configuration.secrets import resolve
-from publisher.configuration.section import Section
+from publisher.configuration.section import Section, form
 
 
 class JournalSettings(Section):
@@ -59,13 +59,16 @@ class GatewaySettings(Section):
     """The HTTP gateway."""
 
 
+BindingName = Annotated[
+    str, form(r"[a-z0-9][a-z0-9_.-]*", "a-z, 0-9, _ . and -, a letter or digit first", 60)
+]
+
+
 class BindingSettings(Section):
     """One consumer's share of the events."""
 
-    name: str = Field(
+    name: BindingName = Field(
         examples=["crm"],
-        pattern=r"^[a-z0-9][a-z0-9_.-]*$",
-        max_length=60,
         description="The binding's name, unique: a-z, 0-9, _ . and -.",
     )
     keys: list[Annotated[str, StringConstraints(min_length=1, max_length=255)]] = Field(

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from publisher import reports
 from publisher.adapters.log import level_of
 from publisher.configuration.example import ARRAYS, SIZES, own_fields, sections, toml
-from publisher.configuration.quantities import format_size
+from publisher.configuration.quantities import format_size, plain_number
 from publisher.configuration.section import ServerTls, TlsSettings
 from publisher.reports import BusBlocked, CommandJournalAlarm, JournalAlarm, Report
 from schemas.actions import ACTIONS, ActionSpec, Group
@@ -121,7 +121,7 @@ def _bounds(field: FieldInfo) -> str:
         least = getattr(limit, "ge", None) if least is None else least
         most = getattr(limit, "le", None) if most is None else most
     if least is not None and most is not None:
-        return f" From {least:g} to {most:g}."
+        return f" From {plain_number(least)} to {plain_number(most)}."
     return ""
 
 

@@ -352,3 +352,35 @@ def test_a_secret_from_the_environment_does_not_mind_who_reads_the_file() -> Non
     settings = parse("[bus]\nwindow = 3\n", HERE, environ, world_readable=True)
     assert settings.bus.url.reveal() == "amqp://u:p@h/"
     assert settings.pbx[0].read_secret() == "s"
+
+
+def test_no_regular_expression_is_shown_to_people() -> None:
+    assert "'pattern':" not in str(Settings.model_json_schema())
+
+
+def test_a_large_bound_is_a_plain_number() -> None:
+    (error,) = errors_of("[commands]\nmax_depth = 20000000\n")
+    assert error.endswith("is too large; allowed: 10000000 or less")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("AMIBUS__POLICY__CLIENTT__0__RATE", "policy.clientt: unknown key"),
+        ("AMIBUS__PBXX__0__HOST", "pbxx: unknown key"),
+        ("AMIBUS__BUS__TLZ__VERIFY", "bus.tlz: unknown key"),
+        ("AMIBUS__BINDING__0__KEYS", "binding[0].name: is missing"),
+        ("AMIBUS__PBX__0__TRUNKS", "pbx[0].trunks: must be a list"),
+    ],
+)
+def test_a_wrong_variable_is_named_by_its_own_name(name: str, key: str) -> None:
+    text = f"{PBX}[policy]\naudit_kept = 3\n[bus]\nwindow = 3\n"
+    errors = errors_of(text, {name: "['#']" if name.endswith("KEYS") else "1"})
+    assert errors[0].startswith(f"environment variable {name}: {key}"), errors
+
+
+def test_a_fault_of_the_file_is_the_file_s_although_a_variable_stands_beside_it() -> None:
+    (error,) = errors_of('[bus]\nurll = "x"\n', {"AMIBUS__BUS__WINDOW": "3"})
+    assert error.startswith("amibus.toml line 2: bus.urll: unknown key")
+    (error,) = errors_of("[[pbx]]\n", {"AMIBUS__PBX__0__HOST": "h"})
+    assert error.startswith("amibus.toml line 1: pbx[0]: needs exactly one of")

@@ -280,3 +280,35 @@ def test_a_token_of_the_environment_that_is_no_text_is_refused_where_it_is_named
     assert error.startswith("amibus.toml line 3: policy.client[0].secret_env: ")
     assert "is not UTF-8 text" in error
     assert TOKEN not in error
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            'variables = ["1X"]',
+            "letters, digits and _, a letter first, a * at the end for any ending, or * alone",
+        ),
+        ('queues = ["s*t"]', "letters, digits and _ . -, a * at the end for any ending, or * alone"),
+        ('raw = ["*"]', "an action's name: letters, digits, _ and -, a letter first"),
+        ('applications = ["*"]', "a dialplan application's name: letters, digits and _"),
+        ('contexts = ["a b"]', "a context's name: letters, digits and _ . -"),
+        ('pbx = ["A"]', "a-z, 0-9, _ and -, no hyphen first"),
+    ],
+)
+def test_what_is_allowed_of_a_name_is_said_in_words(line: str, says: str) -> None:
+    (error,) = errors_of(f"{CLIENT}{line}\n")
+    assert error.endswith(f"has a form that is not allowed; allowed: {says}")
+
+
+def test_a_client_of_an_unknown_pbx_is_told_with_its_line_and_the_known_ones() -> None:
+    pbxs = '[[pbx]]\nsecret = "s"\n[[pbx]]\nname = "kyiv"\nsecret = "s"\n'
+    (error,) = errors_of(f'{CLIENT}pbx = ["main", "zzz"]\n{pbxs}')
+    assert error == (
+        "amibus.toml line 5: policy.client[0].pbx[1]: is no PBX of this configuration; there is: main, kyiv"
+    )
+    assert parse(f'{CLIENT}pbx = ["main", "kyiv"]\n{pbxs}', HERE).policy.client[0].pbx == ["main", "kyiv"]
+
+
+def test_where_no_pbx_is_configured_a_client_may_name_any() -> None:
+    assert client('pbx = ["zzz"]').pbx == ["zzz"]
