@@ -94,15 +94,11 @@ def rename(turn: Turn) -> None:
     if exchanged is None:
         return
     leg, displaced = exchanged
-    if (
-        displaced.dialled
-        and displaced.result == RINGING
-        and displaced.device
-        and leg.call is not displaced.call
-    ):
+    if not (leg.device and displaced.device) or leg.call is displaced.call:
+        return
+    if displaced.result == RINGING:
         picked_up(turn, leg, displaced)
-    elif leg.device and displaced.device:
-        # An attended transfer: this leg speaks now where the other one did.
+    else:
         stepped_in(turn, leg, displaced)
 
 

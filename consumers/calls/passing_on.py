@@ -32,7 +32,7 @@ def joined(turn: Turn, leg: Leg, second: Leg | None, transferee: Leg | None, tar
     call = leg.call
     if second is not None and second.call is call and call.transfers and not call.passing:
         last = call.transfers[-1]
-        if last.kind == ATTENDED and last.by in (None, leg.party, second.party):
+        if last.kind == ATTENDED and (last.by is None or last.by.number in (leg.number, second.number)):
             # Told already, when the channels were exchanged.
             call.transfers[-1] = replace(last, by=leg.party, source=leg.party)
             return
@@ -121,10 +121,19 @@ def _become_one(turn: Turn, one: Leg, other: Leg) -> None:
     elder = min((one.call, other.call), key=lambda call: (not call.told, call.order))
     # Who speaks here of the younger call goes to somebody of the elder one.
     stays, comes = (one, other) if elder is one.call else (other, one)
-    left, absorbed = _who_left(elder, stays), comes.call.key
+    by, absorbed = _in_both(elder, comes.call), comes.call.key
+    left = by or _who_left(elder, stays)
     turn.merged(elder, comes.call, keep=elder)
     if both and comes.call is elder:
-        turn.passed_on(elder, ATTENDED, transferee=stays, source=left, target=comes.party, absorbed=absorbed)
+        turn.passed_on(
+            elder, ATTENDED, transferee=stays, by=by, source=left, target=comes.party, absorbed=absorbed
+        )
+
+
+def _in_both(one: Call, other: Call) -> Party | None:
+    """Whose extension has a part in both: he joins them."""
+    numbers = {leg.number for leg in other.legs if leg.device and leg.number}
+    return next((leg.party for leg in one.legs if leg.device and leg.number in numbers), None)
 
 
 def _who_left(call: Call, leg: Leg) -> Party | None:

@@ -199,11 +199,16 @@ class Turn:
     # -- calls becoming one -------------------------------------------------
 
     def dials(self, source: Leg, leg: Leg) -> None:
-        """`leg` is rung by `source`: it is part of that call, alone where it has said nothing yet."""
-        if leg.call is source.call:
+        """`leg` is rung by `source`: it is part of that call.
+
+        It comes alone where it is new to a call of others: a conference's members share one Linkedid.
+        """
+        theirs = leg.call
+        if theirs is source.call:
             return
-        if leg.call.told:
-            self.merged(source.call, leg.call)
+        fresh = leg.device and theirs.told and not (leg.up or leg.result) and len(theirs.legs) > 1
+        if not fresh:
+            self.merged(source.call, theirs)
         elif len(source.call.legs) < MAX_LEGS:
             self.board.move(leg, source.call)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.calls.recorded import PBX, RECORDINGS, Recorder, name_of, read
 recorded = pytest.mark.parametrize("path", RECORDINGS, ids=name_of)
 
 
+@cache
 def folded(path: Path) -> list[CallEvent]:
     fold = CallFold({PBX: ["trunk"]})
     return [told for event in Recorder().events(read(path)) for told in fold.feed(event)]
