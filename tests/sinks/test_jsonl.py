@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,10 @@ from typing import Any
 import pytest
 
 from consumers.errors import SinkMisconfigured, SinkUnavailable
-from consumers.plugin import Done
+from consumers.plugin import Done, SinkContext
 from consumers.sinks.jsonl.rotating_file import RotatingFile, Rotation
 from consumers.sinks.jsonl.sink import JsonlSink
+from consumers.sinks.registry import SinkRegistry
 from consumers.testing import SinkRunner, sink_events
 from tests.journal.small_disk import small_disk
 from tests.services.server_process import wait_until
@@ -198,6 +200,20 @@ async def test_another_program_s_file_is_left_as_it_is(tmp_path: Path, content: 
         await sink.open()
     await sink.close()
     assert (tmp_path / "events.jsonl").read_bytes() == content
+
+
+async def test_what_was_mended_is_told_to_the_log_by_the_loop_itself(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(LINE + b"{")
+    threads: list[threading.Thread] = []
+
+    def tell(sentence: str) -> None:
+        threads.append(threading.current_thread())
+
+    found = SinkRegistry().find("jsonl")
+    sink = found.make(found.options({"path": "events.jsonl"}), SinkContext("b", tmp_path, tell))
+    await sink.open()
+    await sink.close()
+    assert threads == [threading.main_thread()]
 
 
 CHILD = """

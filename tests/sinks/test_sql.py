@@ -20,6 +20,7 @@ from consumers.sinks.sql.database_url import DatabaseUrl
 from consumers.sinks.sql.rows import row_of
 from consumers.sinks.sql.sink import SqlSink
 from consumers.testing import SinkRunner, sink_event, sink_events
+from tests.journal.small_disk import small_disk
 from tests.services.choice import PostgresqlServer
 from tests.services.server_process import wait_until
 from tests.sinks.places import SECRET, PostgresqlPlace, SqlitePlace
@@ -401,6 +402,32 @@ async def test_what_is_no_database_is_left_as_it_is(lite: SqlitePlace) -> None:
         await sink.open()
     await sink.close()
     assert lite.file.read_bytes().startswith(b"not a database")
+
+
+@pytest.mark.faults
+async def test_a_full_disk_makes_sqlite_s_events_wait(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 4 * 2**20) as disk:
+        sink = SinkRunner(SqlSink, {"url": "sqlite:///events.db"}, folder=disk.folder)
+        await sink.open()
+        taken = 100
+        await sink.take(*sink_events(taken))
+        disk.fill()
+
+        async def until_it_is_full() -> None:
+            nonlocal taken
+            for _ in range(50):
+                await sink.take(*sink_events(100, first=taken + 1))
+                taken += 100
+
+        with pytest.raises(SinkUnavailable, match=r"disk is full|disk I/O error"):
+            await until_it_is_full()
+        await sink.close()
+        disk.free()
+        await sink.open()
+        assert set(await sink.take(*sink_events(100, first=taken + 1))) == {DONE}
+        await sink.close()
+        with closing(sqlite3.connect(disk.folder / "events.db")) as database:
+            assert database.execute("SELECT count(*) FROM amibus_events").fetchall() == [(taken + 100,)]
 
 
 # Where it is.

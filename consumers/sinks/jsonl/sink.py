@@ -66,7 +66,10 @@ class JsonlSink:
             raise SinkMisconfigured(f"path: {path} is no file")
         self._options = options
         rotation = Rotation(options.rotate_bytes, options.rotate == "day", options.keep_files)
-        self._file = RotatingFile(path, rotation, options.fsync != "never", context.tell)
+        self._tell = context.tell
+        # What the thread has to tell, until the loop does.
+        self._told: list[str] = []
+        self._file = RotatingFile(path, rotation, options.fsync != "never", self._told.append)
         self._thread = OneThread(f"jsonl of {context.binding}")
         self._sync_due: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Task[None] | None = None
@@ -74,13 +77,17 @@ class JsonlSink:
 
     async def open(self) -> None:
         self._lost = None
-        await self._thread.run(lambda: self._doing(self._file.open))
+        try:
+            await self._thread.run(lambda: self._doing(self._file.open))
+        finally:
+            self._tell_all()
 
     async def take(self, events: Sequence[SinkEvent]) -> Sequence[Outcome]:
         if self._lost is not None:
             raise self._lost
         data, outcomes = written(events, json_line)
         await self._thread.run(lambda: self._doing(lambda: self._put(data)))
+        self._tell_all()
         if self._options.fsync == "interval" and self._sync_due is None:
             loop = asyncio.get_running_loop()
             self._sync_due = loop.call_later(self._options.fsync_secs, self._begin_sync)
@@ -97,6 +104,10 @@ class JsonlSink:
             await self._thread.run(lambda: self._doing(self._end))
         finally:
             self._thread.end()
+
+    def _tell_all(self) -> None:
+        while self._told:
+            self._tell(self._told.pop(0))
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)
