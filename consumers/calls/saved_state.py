@@ -18,7 +18,7 @@ from consumers.calls.call import Call
 from consumers.calls.channel_name import ChannelKind
 from consumers.calls.errors import CallStateError
 from consumers.calls.leg import Leg
-from consumers.calls.switchboard import Switchboard
+from consumers.calls.switchboard import Recent, Switchboard
 from schemas.call_event import Callee, Party, Transfer, read_callee, read_party, read_transfer
 from schemas.errors import EnvelopeError
 
@@ -69,6 +69,7 @@ def _board_map(board: Switchboard) -> dict[str, Any]:
         "unsaid": [[leg.name, since_us] for leg, since_us in board.unsaid.items()],
         "links": [[linkedid, call.key] for linkedid, call in board.links.items()],
         "ended": list(board.ended),
+        "ended_calls": list(board.ended_calls),
     }
 
 
@@ -116,7 +117,8 @@ def _load_board(body: Mapping[str, Any], board: Switchboard) -> Switchboard:
         board.bridges[_checked(bridge, str)] = {board.names[name]: None for name in names}
     board.unsaid = {board.names[name]: _checked(since_us, int) for name, since_us in body["unsaid"]}
     board.links = {_checked(linkedid, str): board.calls[key] for linkedid, key in body["links"]}
-    board.remember_ended(_checked(uniqueid, str) for uniqueid in body["ended"])
+    board.ended = Recent(_checked(uniqueid, str) for uniqueid in body["ended"])
+    board.ended_calls = Recent(_checked(key, str) for key in body["ended_calls"])
     return board
 
 

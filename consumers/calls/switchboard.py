@@ -7,13 +7,12 @@ Nothing is told here; `turn.py` does that. What may exist:
   conference share a Linkedid and are calls of their own.
 
 Bounds: `Bounds`; at the bound the call that nothing was heard of for longest is forgotten. A call takes in
-no more than 512 legs. The Uniqueids of the 1,024 channels that ended last are kept, so that what trails
-behind an end begins nothing.
+no more than 512 legs. The Uniqueids of the 1,024 channels and the keys of the 1,024 calls that ended last are
+kept, so that what trails behind an end begins nothing, and no key comes again soon.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -40,6 +39,28 @@ class Bounds:
     idle_secs: int = IDLE_SECS
 
 
+class Recent:
+    """The 1,024 texts that were added last."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts = dict.fromkeys(texts)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def add(self, text: str) -> None:
+        self._texts.pop(text, None)
+        self._texts[text] = None
+        if len(self._texts) > ENDED_KEPT:
+            del self._texts[next(iter(self._texts))]
+
+    def discard(self, text: str) -> None:
+        self._texts.pop(text, None)
+
+
 class Switchboard:
     """Channels, legs and calls of one PBX. `trunks`: peers' names (`mytrunk`) or devices' (`SIP/mytrunk`)."""
 
@@ -59,8 +80,8 @@ class Switchboard:
         self.links: dict[str, Call] = {}
         self.bridges: dict[str, dict[Leg, None]] = {}
         self.unsaid: dict[Leg, int] = {}
-        self.ended: deque[str] = deque()
-        self._ended: set[str] = set()
+        self.ended = Recent()
+        self.ended_calls = Recent()
 
     # -- finding and beginning ----------------------------------------------
 
@@ -70,7 +91,7 @@ class Switchboard:
         if leg is not None or not name:
             return leg
         known = self.names.get(channel_name(name).base)
-        if known is not None and uniqueid not in _UNUSABLE and uniqueid not in self._ended:
+        if known is not None and uniqueid not in _UNUSABLE and uniqueid not in self.ended:
             self._carry(uniqueid, known)
         return known
 
@@ -82,10 +103,10 @@ class Switchboard:
         read = channel_name(name)
         if uniqueid in _UNUSABLE or read.kind == ChannelKind.NOBODY or read.zombie or read.base in self.names:
             return None
-        if uniqueid in self._ended:
+        if uniqueid in self.ended:
             if not new:
                 return None
-            self._ended.discard(uniqueid)
+            self.ended.discard(uniqueid)
         linked = self.links.get(linkedid) if linkedid else None
         if linked is None or len(linked.legs) >= MAX_LEGS:
             linked = self._new_call((key, linkedid, uniqueid), now_us)
@@ -100,10 +121,11 @@ class Switchboard:
         return leg
 
     def _new_call(self, keys: Iterable[str], now_us: int) -> Call:
-        """A call by the first of these keys that no other has."""
+        """A call by the first of these keys that no other has, or had lately."""
         self.started += 1
-        free = [key for key in keys if key and key not in self.calls]
-        key = free[0] if free else f"call.{self.started}"
+        candidates = [key for key in keys if key]
+        free = [key for key in candidates if key not in self.calls and key not in self.ended_calls]
+        key = free[0] if free else f"{candidates[-1]}.{self.started}"
         call = self.calls[key] = Call(key, self.started, now_us, self.gaps, touched_us=now_us)
         return call
 
@@ -246,12 +268,8 @@ class Switchboard:
         self.note_ended(leg.uniqueid)
 
     def note_ended(self, uniqueid: str) -> None:
-        if uniqueid in _UNUSABLE or uniqueid in self._ended:
-            return
-        self.ended.append(uniqueid)
-        self._ended.add(uniqueid)
-        if len(self.ended) > ENDED_KEPT:
-            self._ended.discard(self.ended.popleft())
+        if uniqueid not in _UNUSABLE:
+            self.ended.add(uniqueid)
 
     def close(self, call: Call) -> None:
         """The call is over; what legs it has left are forgotten with it."""
@@ -259,6 +277,7 @@ class Switchboard:
             self.drop(leg)
         if self.calls.get(call.key) is call:
             del self.calls[call.key]
+            self.ended_calls.add(call.key)
         for linkedid in call.links:
             if self.links.get(linkedid) is call:
                 del self.links[linkedid]
@@ -279,9 +298,3 @@ class Switchboard:
             if oldest.touched_us >= before:
                 return
             yield oldest
-
-    # -- what outlives a restart --------------------------------------------
-
-    def remember_ended(self, uniqueids: Iterable[str]) -> None:
-        for uniqueid in uniqueids:
-            self.note_ended(uniqueid)
