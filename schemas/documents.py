@@ -16,14 +16,16 @@ from schemas.errors import UnknownDocument
 
 EVENT_SCHEMA: Final = "event.schema.json"
 CONTROL_SCHEMA: Final = "control.schema.json"
+CALL_SCHEMA: Final = "call.schema.json"
 COMMAND_SCHEMA: Final = "command.schema.json"
 REPLY_SCHEMA: Final = "reply.schema.json"
 ASYNCAPI: Final = "asyncapi.json"
-VECTORS: Final = ("tokens", "routing", "topics", "envelopes", "packet_text", "commands")
+VECTORS: Final = ("tokens", "routing", "topics", "envelopes", "packet_text", "calls", "commands")
 
 _DOCUMENTS: Final = {
     EVENT_SCHEMA: "JSON Schema (draft 2020-12) of an event's body",
     CONTROL_SCHEMA: "JSON Schema (draft 2020-12) of the control key of control events",
+    CALL_SCHEMA: "JSON Schema (draft 2020-12) of a call event's body",
     COMMAND_SCHEMA: "JSON Schema (draft 2020-12) of a command's body",
     REPLY_SCHEMA: "JSON Schema (draft 2020-12) of a command's reply",
     ASYNCAPI: "AsyncAPI 3.0: exchanges, routing keys, headers, content types",
@@ -32,6 +34,7 @@ _DOCUMENTS: Final = {
     "vectors/topics.json": "golden vectors: patterns, keys and whether they match",
     "vectors/envelopes.json": "golden vectors: bodies as map, MessagePack and JSON",
     "vectors/packet_text.json": "golden vectors: bodies and the packet's text",
+    "vectors/calls.json": "golden vectors: call events as map, MessagePack and JSON, and their routing keys",
     "vectors/commands.json": "golden vectors: commands, their signatures, and what is refused",
     "enqueue.lua": "script for Redis: puts a command into the queue, once",
     "expire.lua": "script for Redis: ends a command whose time is over while no collector is there",

@@ -21,6 +21,7 @@ from consumers.calls.leg import Leg
 from consumers.calls.switchboard import Recent, Switchboard
 from schemas.call_event import Callee, Party, Transfer, read_callee, read_party, read_transfer
 from schemas.errors import EnvelopeError
+from schemas.timestamps import timestamp_us
 
 VERSION: Final = 1
 
@@ -31,6 +32,8 @@ _SPECIAL: Final = frozenset(
 )
 _CALL_TYPES: Final = {one.name: one.type for one in fields(Call) if one.name not in _SPECIAL}
 _LEG_TYPES: Final = {one.name: one.type for one in fields(Leg) if one.name not in ("call", "kind")}
+# The last time that can be written, in microseconds; no other number is larger.
+_LARGEST: Final = timestamp_us("9999-12-31T23:59:59.999999Z")
 _KINDS: Final = {"str": str, "int": int, "bool": bool}
 
 
@@ -147,4 +150,6 @@ def _load_leg(saved: Mapping[str, Any], call: Call) -> Leg:
 def _checked(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise TypeError(f"not {kind.__name__}")
+    if kind is int and not -1 <= value <= _LARGEST:
+        raise ValueError("a number out of range")
     return value
