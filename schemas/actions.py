@@ -67,13 +67,15 @@ class Field:
 
 @dataclass(slots=True, frozen=True)
 class ActionSpec:
-    """One action. `ami` is its name on the wire where that is another; `changes`: it does not only ask."""
+    """One action. `ami` is its name on the wire where that is another; of each pair in `one_of` exactly one
+    field must be given; `changes`: it does not only ask."""
 
     name: str
     group: Group
     about: str
     fields: Mapping[str, Field] = field(default_factory=dict)
     ami: str = ""
+    one_of: tuple[tuple[str, str], ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -96,6 +98,11 @@ class ActionSpec:
         for name, spec in self.fields.items():
             if spec.required and name not in checked:
                 raise CommandError(name, f"is missing; {self.name} needs it")
+        for first, second in self.one_of:
+            if first not in checked and second not in checked:
+                raise CommandError(first, f"is missing; {self.name} needs {first} or {second}")
+            if first in checked and second in checked:
+                raise CommandError(second, f"stands beside {first}; only one of them can be")
         return {name: checked[name] for name in self.fields if name in checked}
 
 
@@ -107,6 +114,7 @@ _PRIORITY = Field(Whole(1, 1), "The dialplan priority: 1, the extension's beginn
 _QUEUE = Field(QUEUE, "The queue.", required=True)
 _ANY_QUEUE = Field(QUEUE, "The queue; without it all of them.")
 _INTERFACE = Field(INTERFACE, "The member's device, such as PJSIP/200.")
+_MEMBER: Final = (("Phone", "Interface"),)
 _MEMBER_PHONE = Field(
     PHONE, "The member's extension instead of Interface; the policy says which device it is."
 )
@@ -140,6 +148,7 @@ _CALLS: Final = (
             "Account": Field(OBJECT, "The account code."),
             "EarlyMedia": Field(Flag(), "Connect on early media already."),
         },
+        one_of=(("Phone", "Channel"), ("Exten", "Application")),
     ),
     ActionSpec(
         "Hangup",
@@ -213,12 +222,14 @@ _QUEUES: Final = (
             "Paused": Field(Flag(), "Begin paused."),
             "StateInterface": Field(INTERFACE, "The device whose state counts."),
         },
+        one_of=_MEMBER,
     ),
     ActionSpec(
         "QueueRemove",
         Group.QUEUES,
         "Take a member out of a queue.",
         {"Queue": _QUEUE, "Phone": _MEMBER_PHONE, "Interface": _INTERFACE},
+        one_of=_MEMBER,
     ),
     ActionSpec(
         "QueuePause",
@@ -231,6 +242,7 @@ _QUEUES: Final = (
             "Paused": Field(Flag(), "True to pause.", required=True),
             "Reason": _REASON,
         },
+        one_of=_MEMBER,
     ),
     ActionSpec(
         "QueuePenalty",
@@ -242,6 +254,7 @@ _QUEUES: Final = (
             "Interface": _INTERFACE,
             "Penalty": Field(Whole(0, 1_000), "The penalty.", required=True),
         },
+        one_of=_MEMBER,
     ),
 )
 

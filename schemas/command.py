@@ -173,7 +173,7 @@ def check_ttl(ttl_ms: Any) -> int:
 def _typed(action: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     spec = action_named(action)
     if spec is None:
-        close = difflib.get_close_matches(action.capitalize(), ACTIONS, n=1, cutoff=0.7)
+        close = difflib.get_close_matches(action.capitalize(), ACTIONS, n=1, cutoff=0.75)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise CommandError(
             "action", f"is no typed action{hint}; others can only be sent raw, if the policy names them"

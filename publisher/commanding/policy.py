@@ -19,7 +19,7 @@ from publisher.channel_names import ChannelNames
 from publisher.commanding.headers import ID_VARIABLE
 from publisher.commanding.number_patterns import NumberPatterns
 from schemas.action_fields import INTERFACE
-from schemas.actions import ActionSpec
+from schemas.actions import ACTIONS, ActionSpec, Group
 from schemas.command import Command
 from schemas.errors import CommandError
 
@@ -89,6 +89,16 @@ class ClientRules:
     burst: int = 1
     max_waiting: int = 200
 
+    @property
+    def actions_shown(self) -> str:
+        """The actions, whole groups by their names."""
+        shown: list[str] = []
+        for group in Group:
+            names = [name for name, spec in ACTIONS.items() if spec.group is group]
+            allowed = [name for name in names if name in self.actions]
+            shown += [group.value] if allowed == names else allowed
+        return ", ".join(shown)
+
 
 class Judge:
     """Judges the commands of one PBX by the rules of its clients."""
@@ -113,12 +123,15 @@ class Judge:
             raise NotAllowed("pbx", f"{rules.name} may not command {self._pbx}")
         if command.raw:
             if command.action.lower() not in rules.raw:
-                raise NotAllowed("action", f"{rules.name} may not send {command.action} raw")
+                allowed = _allowed(", ".join(sorted(rules.raw)))
+                raise NotAllowed("action", f"{rules.name} may not send {command.action} raw; {allowed}")
             return command.fields
         spec = command.spec
         assert spec is not None
         if spec.name not in rules.actions:
-            raise NotAllowed("action", f"{rules.name} may not send {spec.name}")
+            raise NotAllowed(
+                "action", f"{rules.name} may not send {spec.name}; {_allowed(rules.actions_shown)}"
+            )
         return _Case(rules, spec, command.fields, self._names).decide()
 
 
@@ -167,13 +180,9 @@ class _Case:
         fields, rules = self._fields, self._rules
         fields["Channel"] = self._device("Phone", "Channel")
         if "Application" in fields:
-            if "Exten" in fields:
-                raise NotAllowed("Application", "stands beside Exten; only one of them can be")
             allowed = {name.lower() for name in rules.applications}
             if fields["Application"].lower() not in allowed:
                 raise self._refusal("Application", "start that application", ", ".join(rules.applications))
-        elif "Exten" not in fields:
-            raise NotAllowed("Exten", "is missing; Originate needs it")
         else:
             self._destination("Exten", "Context")
         if "CallerID" in fields:
@@ -186,8 +195,6 @@ class _Case:
     def _device(self, phone: str, device: str) -> str:
         """The channel or interface to use, by the extension or as the client wrote it."""
         fields, rules = self._fields, self._rules
-        if (phone in fields) == (device in fields):
-            raise CommandError(phone, f"either {phone} or {device} must be given, and only one of them")
         if phone in fields:
             extension = fields.pop(phone)
             self._extension(phone, extension)
@@ -248,10 +255,10 @@ class _Case:
     def _destination(self, exten: str, context: str) -> None:
         number = self._fields[exten]
         rules = self._rules
-        if rules.destinations_denied.match(number):
-            raise self._refusal(exten, "connect to that number", f"not {rules.destinations_denied}")
-        if not rules.destinations.match(number):
-            raise self._refusal(exten, "connect to that number", rules.destinations)
+        denied = rules.destinations_denied
+        if denied.match(number) or not rules.destinations.match(number):
+            but = f", but not {denied}" if denied and rules.destinations else ""
+            raise self._refusal(exten, "connect to that number", f"{rules.destinations}{but}")
         self._context(context)
 
     def _context(self, field: str, checked: bool = True) -> None:
@@ -292,4 +299,8 @@ class _Case:
             raise self._refusal(field, what, allowed)
 
     def _refusal(self, field: str, what: str, allowed: object) -> NotAllowed:
-        return NotAllowed(field, f"{self._rules.name} may not {what}; allowed: {str(allowed) or 'none'}")
+        return NotAllowed(field, f"{self._rules.name} may not {what}; {_allowed(allowed)}")
+
+
+def _allowed(what: object) -> str:
+    return f"allowed: {str(what) or 'none'}"

@@ -62,10 +62,10 @@ _ACTIONS_HEAD: Final = """\
 # Actions
 
 What a client may send, generated from the program (`make reference`). Names are those of Asterisk's manager
-interface, in any case. `*` marks fields that must be given. A map's entries are written
-`Variable.NAME=value` on the command line. Whether a client may send an action, and with which values, is the
-policy's to say ([commands](commands.md)); everything else Asterisk knows goes only raw, where the policy
-names it.
+interface, in any case. `*` marks fields that must be given; below each table stands what is needed in all. A
+map's entries are written `Variable.NAME=value` on the command line. Whether a client may send an action, and
+with which values, is the policy's to say ([commands](commands.md)); everything else Asterisk knows goes only
+raw, where the policy names it.
 """
 
 
@@ -172,7 +172,18 @@ def _action(spec: ActionSpec) -> str:
             meaning = _cell(field.about)
             lines.append(f"| `{name}`{' *' if field.required else ''} | {meaning} |")
         lines.append("")
+    if needs := _needs(spec):
+        lines += [f"Needed: {needs}.", ""]
     return "\n".join(lines)
+
+
+def _needs(spec: ActionSpec) -> str:
+    """The fields that must be given, in words."""
+    pairs = {first: f"either `{first}` or `{second}`" for first, second in spec.one_of}
+    needed = [
+        pairs.get(name, f"`{name}`") for name, field in spec.fields.items() if field.required or name in pairs
+    ]
+    return ", ".join(needed[:-1]) + (" and " if needed[1:] else "") + "".join(needed[-1:])
 
 
 def write() -> None:

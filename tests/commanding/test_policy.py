@@ -108,10 +108,14 @@ def test_a_phone_becomes_the_channel_of_the_first_template(action: str) -> None:
     assert allowed(action, fields)[device] == "PJSIP/alice"
     assert refused(action, fields | {"Phone": "300"}) == "Phone"
     assert refused(action, fields, replace(GENEROUS, channels=())) == "Phone"
-    for neither_or_both in (without(fields, "Phone"), fields | {device: "PJSIP/200"}):
+    for named, neither_or_both in (
+        ("Phone", without(fields, "Phone")),
+        (device, fields | {device: "PJSIP/200"}),
+    ):
         with pytest.raises(CommandError) as caught:
             allowed(action, neither_or_both)
-        assert caught.value.field == "Phone"
+        assert caught.value.field == named
+        assert type(caught.value) is CommandError
 
 
 @pytest.mark.parametrize("action", ["Originate", *MEMBERS])
@@ -234,14 +238,37 @@ def test_a_destination_is_allowed_and_not_denied_and_in_a_context_of_the_policy(
 
 def test_a_call_needs_an_extension_or_an_application_that_the_policy_names() -> None:
     call = {"Phone": "200"}
-    assert refused("Originate", call) == "Exten"
     assert allowed("Originate", call | {"Application": "PLAYBACK", "Data": "x"})["Data"] == "x"
-    assert refused("Originate", call | {"Application": "Playback", "Exten": "201"}) == "Application"
     for application in ("System", "Play", "PlaybackX", "AGI"):
         assert refused("Originate", call | {"Application": application}) == "Application"
     assert refused("Originate", call | {"Application": "Playback"}, replace(GENEROUS, applications=())) == (
         "Application"
     )
+
+
+def test_a_refusal_names_what_is_allowed_and_what_is_denied() -> None:
+    rules = replace(
+        NOTHING,
+        actions=frozenset({"Ping", *(name for name, spec in ACTIONS.items() if spec.group is Group.CALLS)}),
+        raw=frozenset({"dbput", "dbget"}),
+        extensions=patterns("200"),
+        channels=GENEROUS.channels,
+        contexts=("internal",),
+        destinations=patterns("200-249", "_8X."),
+        destinations_denied=patterns("_810."),
+    )
+
+    def sentence(action: str, fields: dict[str, Any], raw: bool = False) -> str:
+        with pytest.raises(NotAllowed) as caught:
+            judge(rules).judge(Command.make(action, fields, client="crm", raw=raw))
+        return str(caught.value)
+
+    for number in ("810123", "300"):
+        assert sentence("Originate", {"Phone": "200", "Exten": number}) == (
+            "Exten: crm may not connect to that number; allowed: 200-249, _8X., but not _810."
+        )
+    assert sentence("QueueStatus", {}) == "action: crm may not send QueueStatus; allowed: calls, Ping"
+    assert sentence("Command", {}, raw=True) == "action: crm may not send Command raw; allowed: dbget, dbput"
 
 
 def test_a_caller_id_is_judged_by_the_number_that_is_shown() -> None:

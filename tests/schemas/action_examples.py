@@ -175,8 +175,10 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
 def fields_of(draw: st.DrawFn, spec: ActionSpec, any_case: bool = False) -> dict[str, Any]:
     """Fields that an action takes; with `any_case` their names are spelled as it comes."""
     fields: dict[str, Any] = {}
+    chosen = {draw(st.sampled_from(pair)) for pair in spec.one_of}
+    others = {name for pair in spec.one_of for name in pair} - chosen
     for name, field in spec.fields.items():
-        if field.required or draw(st.booleans()):
+        if name not in others and (name in chosen or field.required or draw(st.booleans())):
             spelled = draw(st.sampled_from([name, name.lower(), name.upper()])) if any_case else name
             fields[spelled] = draw(values(field.kind))
     return fields

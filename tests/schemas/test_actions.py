@@ -89,16 +89,31 @@ def test_only_what_asks_changes_nothing() -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_field_that_is_missing_is_named(action: str) -> None:
+    one_of = {name for pair in ACTIONS[action].one_of for name in pair}
     for name, field in ACTIONS[action].fields.items():
         fields = example(action)
-        fields.pop(name, None)
-        if field.required:
+        if fields.pop(name, None) is not None and name in one_of:
+            error = refusal(action, fields)
+            (pair,) = (pair for pair in ACTIONS[action].one_of if name in pair)
+            assert error.field == pair[0]
+            assert str(error).endswith(f"is missing; {action} needs {pair[0]} or {pair[1]}")
+        elif field.required:
             for absent in (fields, fields | {name: None}):
                 error = refusal(action, absent)
                 assert error.field == name
                 assert "is missing" in str(error)
         else:
             assert name not in ACTIONS[action].check(fields | {name: None})
+
+
+@pytest.mark.parametrize(
+    ("action", "first", "second"),
+    [(name, *pair) for name, spec in ACTIONS.items() for pair in spec.one_of],
+)
+def test_of_two_that_mean_the_same_only_one_is_taken(action: str, first: str, second: str) -> None:
+    both = {**example_with(action, first), second: example_with(action, second)[second]}
+    error = refusal(action, both)
+    assert (error.field, str(error)) == (second, f"{second}: stands beside {first}; only one of them can be")
 
 
 @pytest.mark.parametrize("action", ACTIONS)
