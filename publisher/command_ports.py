@@ -11,6 +11,7 @@ from typing import Protocol
 from publisher.ami.fields import ParsedPacket
 from publisher.ami.reports import Reply
 from publisher.commanding.entries import (
+    ALL,
     Claim,
     FinalReply,
     JournalledCommand,
@@ -54,8 +55,9 @@ class CommandQueue(Protocol):
         """Return when there may be something to claim, at the latest after the timeout."""
         ...
 
-    async def claim(self, most: int) -> Claim:
-        """Take at most so many commands out of the queue."""
+    async def claim(self, most: int, upto: tuple[str, str] = ALL) -> Claim:
+        """Take at most so many commands out of the queue. `upto`: the last entries to look at, of the
+        interactive and of the bulk stream."""
         ...
 
     async def orphans(self) -> list[QueuedCommand]:

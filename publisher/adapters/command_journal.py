@@ -29,6 +29,8 @@ from publisher.errors import CommandJournalError, JournalError
 
 MAX_ROWS: Final = 1_000_000
 _RETENTION_SECS: Final = 60.0
+# Rows of commands that were never sent: a tenth of all.
+_UNSENT_SHARE: Final = 10
 _DELETED_AT_ONCE: Final = 2_000
 _CHECKPOINT_ROWS: Final = 2_000
 _COLUMNS: Final = "id, body, sent_us, event_pos, ring_ms, state, reply"
@@ -240,6 +242,14 @@ class SqliteCommandJournal:
             limit_us = time.time_ns() // 1000 - self._keep_us
             old = "SELECT rowid FROM command WHERE state <> '' AND final_us <= ? ORDER BY final_us LIMIT ?"
             deleted = file.run(f"DELETE FROM command WHERE rowid IN ({old})", (limit_us, _DELETED_AT_ONCE))
+            unsent = int(file.value("SELECT count(*) FROM command WHERE sent_us = 0 AND state <> ''"))
+            if unsent > self._max_rows // _UNSENT_SHARE:
+                # What was only refused must not push out what was sent.
+                refused = (
+                    "SELECT rowid FROM command WHERE sent_us = 0 AND state <> '' ORDER BY final_us LIMIT ?"
+                )
+                most = min(unsent - self._max_rows // _UNSENT_SHARE, _DELETED_AT_ONCE)
+                deleted += file.run(f"DELETE FROM command WHERE rowid IN ({refused})", (most,))
             over = int(file.value("SELECT count(*) FROM command")) - self._max_rows
             if over > 0:
                 oldest = "SELECT rowid FROM command WHERE state <> '' ORDER BY final_us LIMIT ?"

@@ -19,4 +19,5 @@ CREATE TABLE IF NOT EXISTS command (
 );
 
 CREATE INDEX IF NOT EXISTS command_open ON command (sent_us) WHERE state = '';
+CREATE INDEX IF NOT EXISTS command_unsent ON command (final_us) WHERE sent_us = 0 AND state <> '';
 CREATE INDEX IF NOT EXISTS command_final ON command (final_us) WHERE state <> '';

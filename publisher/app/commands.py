@@ -155,6 +155,7 @@ def commander_settings(commands: CommandsSettings, encoding: str) -> CommanderSe
         lease_secs=commands.lease_secs,
         keep_secs=commands.keep_replies_hours * 3600,
         dispatch=DispatchSettings(
+            lease_secs=commands.lease_secs,
             most_calls=commands.max_calls,
             most_others=commands.max_in_flight,
             rate=commands.rate,

@@ -14,6 +14,9 @@ CANCELLED: Final = "cancelled"
 NOT_OURS: Final = "not_ours"
 GONE: Final = "gone"
 
+# Of each stream, interactive and bulk: whatever stands there.
+ALL: Final = ("+", "+")
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class QueuedCommand:
@@ -41,11 +44,13 @@ class QueuedCommand:
 
 @dataclass(slots=True, frozen=True)
 class Claim:
-    """What a claim brought: commands that are ours now, and ids that somebody wants cancelled."""
+    """What a claim brought: commands that are ours now, and ids that somebody wants cancelled. `looked_at`
+    counts the entries that were taken out of the streams, those that named no waiting command too."""
 
     now_ms: int
     cancelled: tuple[str, ...] = ()
     commands: tuple[QueuedCommand, ...] = ()
+    looked_at: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,14 +64,17 @@ class Verdict:
 
 @dataclass(slots=True, frozen=True)
 class FinalReply:
-    """A final reply on its way into the queue. `reply` is encoded; `body` the command's own, for a queue that
-    has forgotten it; `kept` what the journal keeps of a large reply, if not all of it."""
+    """A final reply on its way into the queue. `reply` is encoded; `body`, `client` and `action` are the
+    command's own, for a queue that has forgotten it; `kept` what the journal keeps of a large reply, if not all
+    of it."""
 
     id: str
     state: State
     reply: bytes
     body: bytes = b""
     kept: bytes = b""
+    client: str = ""
+    action: str = ""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -80,10 +88,6 @@ class Tenure:
     trusted: bool = True
     watermarks: tuple[str, str] = ("0-0", "0-0")
     why_not: str = ""
-
-    def is_older(self, queued: QueuedCommand) -> bool:
-        """Whether a command was in its stream already when this turn began."""
-        return _place(queued.entry) <= _place(self.watermarks[queued.bulk])
 
 
 @dataclass(slots=True, frozen=True)
@@ -133,7 +137,7 @@ class JournalledCommand:
         return bool(self.state)
 
 
-def _place(entry: str) -> tuple[int, int]:
+def place(entry: str) -> tuple[int, int]:
     """A stream's entry as numbers to compare."""
     ms, _, number = entry.partition("-")
     return (int(ms) if ms.isdecimal() else 0), (int(number) if number.isdecimal() else 0)

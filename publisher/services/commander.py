@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from publisher.command_ports import ActionLine
@@ -133,22 +133,27 @@ class Commander:
         self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
         held = {one.id: one for one in self.dispatcher.clear()}
         await self._retried(lambda: self._recovery.restore_replies(self._settings.keep_secs))
+        # What was claimed before this turn is older, and what stood in the streams at its beginning.
         older = [one for one in await self._desk.queue.orphans() if not self._has(one.id)]
-        claim = Claim(tenure.now_ms)
-        while True:
-            for one in (*older, *claim.commands):
+        looked_at = True
+        while looked_at:
+            for one in older:
                 held.pop(one.id, None)
             await self._sort(older, frozen=True)
-            self._take(claim)
-            claim = await self._desk.queue.claim(_CLAIM_AT_ONCE)
-            if not claim.commands and not claim.cancelled:
-                break
-            # What was claimed before this turn is older anyway; of what waited, its stream's order tells.
-            older = [one for one in claim.commands if tenure.is_older(one)]
-            claim = replace(claim, commands=tuple(one for one in claim.commands if not tenure.is_older(one)))
+            await self._settled(self._settings.most_held)
+            claim = await self._desk.queue.claim(_CLAIM_AT_ONCE, tenure.watermarks)
+            older, looked_at = [*claim.commands], bool(claim.looked_at)
         for waiting in held.values():
             self._give(_unsent(waiting), forgotten())
-        while len(self.settlement):
+        await self._settled(1)
+
+    async def _settled(self, below: int) -> None:
+        """Wait until fewer replies than that are still to be given; the lease goes on meanwhile."""
+        due = 0.0
+        while len(self.settlement) >= below:
+            if self._desk.clock.monotonic() >= due:
+                await self._desk.queue.renew()
+                due = self._desk.clock.monotonic() + self._settings.lease_secs / 3
             await self._desk.clock.sleep(_TICK_SECS)
 
     def _stand_by(self) -> None:
@@ -186,7 +191,7 @@ class Commander:
             try:
                 claim = await self._desk.queue.claim(min(room, _CLAIM_AT_ONCE))
                 self._take(claim)
-                if not claim.commands and not claim.cancelled:
+                if not claim.looked_at and not claim.cancelled:
                     await self._desk.queue.wait(self._settings.lease_secs / 3)
             except CommandQueueError as error:
                 self._turn.lose(error)

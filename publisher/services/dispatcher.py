@@ -40,6 +40,8 @@ from publisher.services.settlement import CommandDesk, Handled, Settlement
 from schemas.reply import Reason, State
 
 _AT_ONCE: Final = 256
+# How far Redis's clock, as it is known here, may be off.
+_CLOCK_MARGIN_MS: Final = 1_000
 _JOURNAL_RETRY_SECS: Final = 1.0
 # Where the connection takes nothing although it stands.
 _REFUSED_SECS: Final = 0.05
@@ -47,13 +49,14 @@ _REFUSED_SECS: Final = 0.05
 
 @dataclass(slots=True, frozen=True)
 class DispatchSettings:
-    """`rate` is in commands a second for this PBX, 0 for no limit."""
+    """`rate` is in commands a second for this PBX, 0 for no limit. `lease_secs`: as the queue's."""
 
     most_calls: int = 100
     most_others: int = 200
     rate: float = 100.0
     burst: int = 100
     answer_secs: float = 30.0
+    lease_secs: float = 15.0
 
 
 OnKnown = Callable[[WaitingCommand, JournalledCommand], Awaitable[None]]
@@ -119,7 +122,7 @@ class Dispatcher:
             return min(1.0, self._rate.wait_secs(self._desk.clock.monotonic()) or 1.0)
         self._batch = {one.id: one for one in batch}
         try:
-            await self._send(batch)
+            await self._send(batch, now_ms)
         finally:
             left = list(self._batch.values())
             self._batch = {}
@@ -156,17 +159,21 @@ class Dispatcher:
             return
         verdicts = await self._desk.queue.mark_sending([one.id for one in due])
         for one, verdict in zip(due, verdicts, strict=True):
-            if verdict.word != SEND:
+            late = one.expires_ms + _CLOCK_MARGIN_MS <= now_ms
+            if verdict.word != SEND or late:
                 self.waiting.remove(one.id)
-                self._settle_unsent(one, verdict.word)
+                self._settle_unsent(one, EXPIRED if verdict.word == SEND else verdict.word)
 
-    async def _send(self, batch: list[WaitingCommand]) -> None:
+    async def _send(self, batch: list[WaitingCommand], now_ms: int) -> None:
         asked_at = self._desk.clock.monotonic()
+        lease_until = asked_at + self._settings.lease_secs
         verdicts = await self._desk.queue.mark_sending([one.id for one in batch])
         until: dict[str, float] = {}
         for one, verdict in zip(batch, verdicts, strict=True):
             if verdict.word == SEND:
-                until[one.id] = asked_at + verdict.left_ms / 1000
+                # What the queue says later about a command's time gives it no more of it.
+                left_ms = min(verdict.left_ms, one.expires_ms + _CLOCK_MARGIN_MS - now_ms)
+                until[one.id] = asked_at + left_ms / 1000
             else:
                 self._drop(one)
                 self._settle_unsent(one, verdict.word)
@@ -177,6 +184,9 @@ class Dispatcher:
             if self._desk.clock.monotonic() >= until.get(one.id, 0.0):
                 self._drop(one)
                 self._settle_unsent(one, EXPIRED)
+            elif self._desk.clock.monotonic() >= lease_until:
+                # Another collector may have the turn by now: ask again.
+                break
             elif not self._hand_over(one):
                 break
         self._line.flush()

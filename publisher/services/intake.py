@@ -79,7 +79,9 @@ class Intake:
         if wait_secs:
             message = f"{command.client} sends more than its rate; the next one is taken in {wait_secs:.1f} s"
             return handled, Outcome(state=State.REJECTED, reason=Reason.RATE_LIMITED, message=message)
-        return handled, WaitingCommand(command, queued.body, queued.expires_ms, fields, ring_ms, monotonic)
+        # The hash is nobody's own: it may give a command less time than was signed, and not more.
+        expires_ms = min(queued.expires_ms, now_ms + queued.ttl_ms)
+        return handled, WaitingCommand(command, queued.body, expires_ms, fields, ring_ms, monotonic)
 
     def _authentic(self, queued: QueuedCommand, now_ms: int) -> Command:
         """The command, if it is its client's own. Raises `CommandError`; `NotAllowed` if it is not."""

@@ -19,10 +19,8 @@ from publisher.ports import Journal
 from publisher.records import EVENT, SYNTHETIC
 from publisher.reports import CommandJournalAlarm
 from publisher.services.in_flight import InFlight
-from publisher.services.settlement import CommandDesk, Handled, Settlement
-from schemas.actions import DEFAULT_RING_MS
-from schemas.command import Command
-from schemas.errors import CommandError
+from publisher.services.settlement import CommandDesk, Handled, Settlement, readable
+from schemas.actions import DEFAULT_RING_MS, MAX_RING_MS
 from schemas.reply import Reason, State
 
 _RETRY_SECS: Final = 1.0
@@ -130,18 +128,12 @@ class Recovery:
         """A command that another collector marked as sent, as if our journal held it."""
         command = readable(one.body)
         ring_ms = 0
-        if command is not None and command.action == "Originate":
-            ring_ms = int(command.fields.get("Timeout", DEFAULT_RING_MS))
+        if command is not None and command.action.lower() == "originate":
+            # Nobody has judged it here: where its field is no such time, it may have been the longest.
+            timeout = command.fields.get("Timeout", DEFAULT_RING_MS)
+            ring_ms = timeout if type(timeout) is int and 0 < timeout <= MAX_RING_MS else MAX_RING_MS
         now_us, pos = self._desk.clock.now_us(), self._events.next_pos - 1
         return JournalledCommand(id=one.id, body=one.body, sent_us=now_us, event_pos=pos, ring_ms=ring_ms)
-
-
-def readable(body: bytes) -> Command | None:
-    """The command of a body, if it is one."""
-    try:
-        return Command.decode(body)
-    except CommandError:
-        return None
 
 
 def handled_of(known: JournalledCommand, now: float) -> Handled:

@@ -6,6 +6,7 @@ final reply stays: the journal keeps it against a queue that forgets, the queue 
 
 Bounds: what waits here was claimed before, and no more is claimed while too much waits. What the journal
 refuses is offered to it again, at most 10,000 replies; the oldest are given up then: the queue has them.
+The queue gets a megabyte of replies at once, and less after it did not take that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from publisher.backoff import Backoff
@@ -24,11 +26,14 @@ from publisher.errors import CommandJournalError, CommandQueueError
 from publisher.ports import Clock
 from publisher.reports import CommandAnsweredTwice, CommandJournalAlarm, Report
 from schemas.command import Command
-from schemas.errors import EncodeError
-from schemas.reply import MAX_REPLY_BYTES, Reply, State
+from schemas.errors import CommandError, EncodeError
+from schemas.reply import MAX_REPLY_BYTES, Reason, Reply, State
 from schemas.timestamps import timestamp_text
 
 _AT_ONCE: Final = 256
+_BYTES_AT_ONCE: Final = 1 << 20
+# Of what was never sent, longer bodies are not kept on the disk: anybody could fill it with refused commands.
+_UNSENT_BODY_BYTES: Final = 2_048
 # What the journal keeps of a reply; the lists of a larger one stand in the queue alone.
 _KEPT_BYTES: Final = 16 << 10
 _UNNOTED_KEPT: Final = 10_000
@@ -71,7 +76,8 @@ class Settlement:
     def __init__(self, desk: CommandDesk) -> None:
         self._desk = desk
         self._waiting: dict[str, FinalReply] = {}
-        self._unnoted: dict[str, tuple[FinalReply, bytes]] = {}
+        # None: nothing to be kept, only a line of the audit.
+        self._unnoted: dict[str, tuple[FinalReply | None, bytes]] = {}
         self._news = asyncio.Event()
         self._alarm = ""
         self.given: dict[State, int] = {}
@@ -111,34 +117,48 @@ class Settlement:
         )
         encoded = encoded_within(reply, MAX_REPLY_BYTES)
         kept = b"" if len(encoded) <= _KEPT_BYTES else encoded_within(reply, _KEPT_BYTES)
-        self._put(FinalReply(handled.id, outcome.state, encoded, handled.body, kept), line)
+        final = FinalReply(
+            handled.id, outcome.state, encoded, handled.body, kept, handled.client, handled.action
+        )
+        worthless = outcome.reason == Reason.UNAUTHENTICATED or len(handled.body) > _UNSENT_BODY_BYTES
+        self._put(final, line, noted=handled.sent or not worthless)
 
     def restore(self, known: JournalledCommand) -> None:
         """Give again what the journal says was given: the queue has forgotten it."""
-        self._put(FinalReply(known.id, State(known.state), known.reply, known.body), b"")
+        command = readable(known.body)
+        client, action = (command.client, command.action) if command is not None else ("", "")
+        self._put(
+            FinalReply(known.id, State(known.state), known.reply, known.body, client=client, action=action),
+            b"",
+            noted=True,
+        )
 
-    def _put(self, final: FinalReply, line: bytes) -> None:
+    def _put(self, final: FinalReply, line: bytes, *, noted: bool) -> None:
         if final.id not in self._waiting:
             self._waiting[final.id] = final
-            self._unnoted[final.id] = (final, line)
+            self._unnoted[final.id] = (final if noted else None, line)
             self._news.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         backoff = Backoff(0.1, 5.0)
+        most = _AT_ONCE
         while True:
             while not self._waiting:
                 self._news.clear()
                 await self._news.wait()
-            some = [self._waiting[id] for id in list(self._waiting)[:_AT_ONCE]]
+            some = self._next(most)
             await self._note()
             try:
                 verdicts = await self._desk.queue.finish(some)
             except CommandQueueError:
-                # Whoever holds the turn tells of it; the same replies go again.
+                # Whoever holds the turn tells of it; the same replies go again, fewer at once: they may have
+                # been too much for the line in the time that an answer may take.
+                most = max(1, len(some) // 2)
                 await self._desk.clock.sleep(backoff.next_secs())
                 continue
             backoff.reset()
+            most = min(_AT_ONCE, most * 2)
             for final, verdict in zip(some, verdicts, strict=True):
                 del self._waiting[final.id]
                 self.given[final.state] = self.given.get(final.state, 0) + 1
@@ -146,28 +166,48 @@ class Settlement:
                     self._desk.report(CommandAnsweredTwice(self._desk.pbx, final.id, str(final.state)))
             self.on_settled()
 
+    def _next(self, most: int) -> list[FinalReply]:
+        """The oldest that wait: at most so many, and a megabyte unless one alone is larger."""
+        some: list[FinalReply] = []
+        size = 0
+        for final in islice(self._waiting.values(), most):
+            size += len(final.reply) + len(final.body)
+            if some and size > _BYTES_AT_ONCE:
+                break
+            some.append(final)
+        return some
+
     async def _note(self) -> None:
         """Note all that is not in the journal yet; what it does not take now it is offered again."""
         while len(self._unnoted) > _UNNOTED_KEPT:
             del self._unnoted[next(iter(self._unnoted))]
         if not self._unnoted:
             return
-        some = list(self._unnoted.values())
+        some = list(self._unnoted.items())
         try:
             await self._desk.journal.note_finals(
-                [final for final, _ in some], [line for _, line in some if line]
+                [final for _, (final, _) in some if final is not None],
+                [line for _, (_, line) in some if line],
             )
         except CommandJournalError as error:
             self._tell_alarm(str(error))
             return
-        for final, _ in some:
-            self._unnoted.pop(final.id, None)
+        for id, _ in some:
+            self._unnoted.pop(id, None)
         self._tell_alarm("")
 
     def _tell_alarm(self, alarm: str) -> None:
         if alarm != self._alarm:
             self._alarm = alarm
             self._desk.report(CommandJournalAlarm(self._desk.pbx, alarm))
+
+
+def readable(body: bytes) -> Command | None:
+    """The command of a body, if it is one."""
+    try:
+        return Command.decode(body)
+    except CommandError:
+        return None
 
 
 def encoded_within(reply: Reply, most: int) -> bytes:

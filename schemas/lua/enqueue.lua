@@ -16,17 +16,19 @@ if known[1] then
   if known[2] ~= body then
     return { 'conflict', known[1] }
   end
-  return { 'known', known[1], text(tonumber(known[3]) or 0) }
+  return { 'known', known[1], text(math.min(tonumber(known[3]) or 0, 1e15)) }
 end
 local depth = redis.call('XLEN', stream) + redis.call('XLEN', other)
 local limit = tonumber(redis.call('HGET', fence, 'max_depth')) or DEPTH_LIMIT
 local now = now_ms()
 if depth >= limit then
-  -- With no collector there, what has expired is still here: it makes room. It stays `queued` for its client,
-  -- whose own look at the clock ends it.
+  -- With no collector there, what its client has ended, or nobody remembers, is still here: it makes room. What is
+  -- only expired stays: a collector owes it an answer.
+  local prefix = string.sub(command, 1, #command - #id)
   for _, old in ipairs({ stream, other }) do
     for _, entry in ipairs(redis.call('XRANGE', old, '-', '+', 'COUNT', 100)) do
-      if (tonumber(entry[2][4]) or 0) < now then
+      local state = redis.pcall('HGET', prefix .. tostring(entry[2][2]), 'state')
+      if state ~= 'queued' then
         redis.call('XDEL', old, entry[1])
         depth = depth - 1
       end

@@ -171,8 +171,12 @@ async def test_a_command_that_no_answer_can_reach_is_dropped_once(
     await place.admin.hset(key, mapping={"state": "queued", "body": "x"})
     await place.admin.xadd(keys.interactive, {"id": id, "expires": "1"})
     await place.enqueue("good")
-    # It does not hide what stands behind it: an empty claim means that nothing waits.
-    assert ids_of(await queue.claim(1)) == ["good"]
+    # It does not hide what stands behind it: only a claim that looked at nothing means that nothing waits.
+    assert [((claim := await queue.claim(1)).looked_at, ids_of(claim)) for _ in range(3)] == [
+        (1, []),
+        (1, ["good"]),
+        (0, []),
+    ]
     assert await place.waiting() == (0, 0)
     assert await queue.renew() == 1
     assert 0 < await place.admin.pttl(key) <= KEEP_MS

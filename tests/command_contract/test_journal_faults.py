@@ -17,6 +17,7 @@ import pytest
 
 from publisher.adapters.audit_file import AuditFile
 from publisher.errors import CommandJournalError
+from schemas.reply import State
 from tests.command_contract.harness import final_of
 from tests.command_contract.journal_harness import AUDIT, SqliteJournalHarness, lines
 from tests.journal.small_disk import SmallDisk, small_disk
@@ -207,11 +208,30 @@ async def test_beyond_the_most_rows_the_oldest_that_are_over_go(tmp_path: Path) 
     ids = [f"{number}" for number in range(30)]
     await kept.journal.note_sent(lines(["unfinished"]))
     for id in ids:
+        await kept.journal.note_sent(lines([id]))
         await kept.journal.note_finals([final_of(id)])
     await kept.close()
     await kept.open(max_rows=10)
     await kept.journal.note_finals([])
     assert set(await kept.journal.known([*ids, "unfinished"])) == {*ids[21:], "unfinished"}
+    await kept.close()
+
+
+async def test_what_was_never_sent_has_a_tenth_of_the_rows_and_pushes_out_nothing_else(
+    tmp_path: Path,
+) -> None:
+    kept = SqliteJournalHarness(tmp_path)
+    await kept.open()
+    sent = [f"sent-{number}" for number in range(10)]
+    await kept.journal.note_sent(lines(sent))
+    await kept.journal.note_finals([final_of(id) for id in sent])
+    refused = [f"refused-{number}" for number in range(30)]
+    for id in refused:
+        await kept.journal.note_finals([final_of(id, state=State.REJECTED)])
+    await kept.close()
+    await kept.open(max_rows=40)
+    await kept.journal.note_finals([])
+    assert set(await kept.journal.known([*sent, *refused])) == {*sent, *refused[-4:]}
     await kept.close()
 
 

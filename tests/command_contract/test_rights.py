@@ -75,9 +75,10 @@ async def order(server: RedisWithDoors) -> None:
         finally:
             await link.close()
         async with CommandClient.connect(url, client="crm", token="fake-token") as client:
-            late = await client.send(place.pbx, "Ping", expires_secs=0.1)
-            await clock_passed(place, late.expires_ms)
-            # The queue is full; the late one makes room.
+            forgotten = await client.send(place.pbx, "Ping", expires_secs=0.1)
+            await clock_passed(place, forgotten.expires_ms)
+            await place.erase(forgotten.id, "state")
+            # The queue is full; the forgotten one makes room.
             sent = await client.send(place.pbx, "Ping")
             await place.write(sent.id, {"expires": b"1"})
             await client.waiting(place.pbx)

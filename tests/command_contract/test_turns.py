@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from publisher.command_ports import CommandQueue
-from publisher.commanding.entries import Memory
+from publisher.commanding.entries import NOT_OURS, SEND, Memory
 from publisher.errors import QueueFenced, QueueHeld
 from tests.command_contract.harness import Harness, final_of, ids_of
 
@@ -114,9 +114,43 @@ async def test_a_turn_knows_what_stood_in_the_queue_when_it_began(place: Harness
     tenure = await queue.take(queue.memory)
     for id in ("d", "e"):
         await place.enqueue(id, bulk=id == "e")
-    claimed = (await queue.claim(10)).commands
-    assert {one.id for one in claimed if tenure.is_older(one)} == {"a", "b", "c"}
-    assert tenure.watermarks == (claimed[1].entry, claimed[3].entry)
+    older = await queue.claim(10, tenure.watermarks)
+    assert ids_of(older) == ["a", "c", "b"]
+    assert tenure.watermarks == (older.commands[1].entry, older.commands[2].entry)
+    assert (await queue.claim(10, tenure.watermarks)).looked_at == 0
+    assert ids_of(await queue.claim(10)) == ["d", "e"]
+
+
+async def test_a_claim_tells_of_entries_that_name_nothing_that_waits(place: Harness) -> None:
+    queue = place.queue()
+    await queue.take(Memory())
+    for id in ("a", "b", "c"):
+        await place.enqueue(id)
+    for id in ("a", "b"):
+        await place.erase(id, "state")
+    assert [((claim := await queue.claim(2)).looked_at, ids_of(claim)) for _ in range(3)] == [
+        (2, []),
+        (1, ["c"]),
+        (0, []),
+    ]
+
+
+async def test_what_another_collector_marked_as_sent_is_not_sent_by_one_that_takes_it_over(
+    place: Harness,
+) -> None:
+    first, second = place.queue("first"), place.queue("another")
+    await first.take(Memory())
+    await place.enqueue("a")
+    await first.claim(10)
+    await first.release()
+    await second.take(Memory())
+    await second.orphans()
+    assert [one.word for one in await second.mark_sending(["a"])] == [SEND]
+    await second.release()
+    # It still has it in hand, and finds it again among what is claimed.
+    await first.take(first.memory)
+    assert [one.owner for one in await first.orphans()] == ["another"]
+    assert [one.word for one in await first.mark_sending(["a"])] == [NOT_OURS]
 
 
 async def test_the_memory_counts_every_write_that_was_heard_of(place: Harness) -> None:

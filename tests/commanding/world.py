@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -223,7 +224,9 @@ class World:
         self.pbx = Pbx(self, manners or [])
         self.books = Books()
         self.chance = random.Random(seed)
-        self.dispatch = DispatchSettings(most_calls=5, most_others=20, rate=rate, burst=1, answer_secs=2.0)
+        self.dispatch = DispatchSettings(
+            most_calls=5, most_others=20, rate=rate, burst=1, answer_secs=2.0, lease_secs=LEASE_SECS
+        )
         self.copy = self.store.copied()
         self.running = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -305,6 +308,16 @@ class World:
         assert answer[0] in ("queued", "known")
         self.books.ordered[id] = command
         self.books.forgotten.discard(id)
+
+    def unknown_reply(self, id: str) -> bytes:
+        """What a collector says that cannot find out."""
+        action = self.books.ordered[id].action
+        at = "2026-01-02T03:04:05.000000Z"
+        return Reply(id=id, pbx="main", action=action, state=State.UNKNOWN, at=at, reason="crashed").encode()
+
+    def encoded(self, body: dict[str, Any]) -> bytes:
+        """A body that nobody has checked."""
+        return json.dumps(body).encode()
 
     def reply(self, id: str) -> Reply | None:
         known = self.store.command(id)

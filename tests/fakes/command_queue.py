@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from publisher.commanding.entries import (
+    ALL,
     CANCELLED,
     EXPIRED,
     GONE,
@@ -20,6 +21,7 @@ from publisher.commanding.entries import (
     QueuedCommand,
     Tenure,
     Verdict,
+    place,
 )
 from publisher.errors import CommandQueueError, QueueFenced, QueueHeld
 from schemas.command import MAX_BODY_BYTES
@@ -68,7 +70,8 @@ class FakeCommandQueue:
         store, fence = self.store, self.store.data.fence
         now = store.now_ms()
         left = int(fence.get("until", 0)) - now
-        if fence.get("owner", self._owner) != self._owner and left > 0:
+        most = int(fence.get("lease", self._lease_ms)) + _CLOCK_MARGIN_MS
+        if fence.get("owner", self._owner) != self._owner and 0 < left <= most:
             self._end("take")
             name = fence["owner"][:8]
             raise QueueHeld(
@@ -78,6 +81,7 @@ class FakeCommandQueue:
         epoch = max(int(fence.get("epoch", 0)), memory.epoch) + 1
         tenure = f"{epoch}:{self._owner}"
         fence |= {"epoch": str(epoch), "owner": self._owner, "until": str(now + self._lease_ms)}
+        fence["lease"] = str(self._lease_ms)
         fence |= {"identity": store.identity, "max_depth": str(self._max_depth), "tenure": tenure}
         fence["doubt"] = doubt
         writes = self._count_write()
@@ -136,14 +140,17 @@ class FakeCommandQueue:
                     await self.store.changed()
         self._end("wait")
 
-    async def claim(self, most: int) -> Claim:
+    async def claim(self, most: int, upto: tuple[str, str] = ALL) -> Claim:
         await self._begin("claim")
         self._refuse()
         data, now = self.store.data, self.store.now_ms()
         cancelled, data.cancels = tuple(data.cancels[:_CANCELS_AT_ONCE]), data.cancels[_CANCELS_AT_ONCE:]
         claimed: list[QueuedCommand] = []
-        for stream in (data.interactive, data.bulk):
-            for entry in list(stream)[: most - len(claimed)]:
+        looked_at = 0
+        for stream, last in zip((data.interactive, data.bulk), upto, strict=True):
+            within = [entry for entry in stream if last == "+" or place(entry) <= place(last)]
+            for entry in within[: most - looked_at]:
+                looked_at += 1
                 id = stream.pop(entry)
                 known = self.store.command(id)
                 if known.get("state") == b"queued":
@@ -152,7 +159,7 @@ class FakeCommandQueue:
                     data.active[id] = now
                     claimed.append(described(id, known))
         self._answered("claim", self._count_write() if claimed or cancelled else 0)
-        return Claim(now, cancelled, tuple(claimed))
+        return Claim(now, cancelled, tuple(claimed), looked_at)
 
     async def orphans(self) -> list[QueuedCommand]:
         await self._begin("orphans")
@@ -171,6 +178,7 @@ class FakeCommandQueue:
     async def mark_sending(self, ids: Sequence[str]) -> list[Verdict]:
         await self._begin("mark_sending")
         self._refuse()
+        self.store.data.fence["until"] = str(self.store.now_ms() + self._lease_ms)
         verdicts = [self._last_look(id) for id in ids]
         self._answered("mark_sending", self._count_write())
         return verdicts
@@ -181,6 +189,9 @@ class FakeCommandQueue:
         if not state:
             return Verdict(GONE, left)
         if word(known, "tenure") != self._tenure or state not in ("claimed", "sending"):
+            return Verdict(NOT_OURS, left)
+        if state == "sending" and word(known, "owner") != self._owner:
+            # Another collector may have sent it.
             return Verdict(NOT_OURS, left)
         if left <= 0:
             return Verdict(EXPIRED, left)
@@ -209,8 +220,8 @@ class FakeCommandQueue:
         if not (ours if not state else owners or (ours and state == "queued")):
             return "not_ours"
         if not state:
-            now = str(store.now_ms()).encode()
-            fields: Hash = {"body": final.body, "queued": now, "expires": now}
+            fields: Hash = {"body": final.body}
+            fields |= {"client": final.client.encode(), "action": final.action.encode()}
             store.data.commands[final.id] = known | fields
         elif state == "queued":
             store.unqueue(known)

@@ -110,7 +110,7 @@ class FakeCommandStore:
         if len(stream) + len(other) >= limit:
             for old in (stream, other):
                 for entry in list(old)[:_REMOVED_AT_ONCE]:
-                    if number(self.command(old[entry]), "expires") < now:
+                    if word(self.command(old[entry]), "state") != "queued":
                         del old[entry]
         depth = len(stream) + len(other)
         if depth >= limit:

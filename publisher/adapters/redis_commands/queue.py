@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from publisher.adapters.redis_commands.driver import RedisLink
 from publisher.commanding.entries import (
+    ALL,
     Claim,
     FinalReply,
     Memory,
@@ -99,22 +100,19 @@ class RedisCommandQueue:
         streams = dict(zip((keys.interactive, keys.bulk, keys.cancels), self._seen, strict=True))
         await self._link.wait(streams, timeout_secs)
 
-    async def claim(self, most: int) -> Claim:
+    async def claim(self, most: int, upto: tuple[str, str] = ALL) -> Claim:
         keys = self._keys
-        while True:
-            answer = await self._fenced(
-                "claim",
-                (keys.interactive, keys.bulk, keys.active, keys.cancels),
-                (self._owner, most, keys.prefix, MAX_BODY_BYTES),
-            )
-            claim = Claim(
-                now_ms=_number(answer[1]),
-                cancelled=tuple(_text(id) for id in answer[3]),
-                commands=tuple(await self._answerable(answer[4])),
-            )
-            # An empty claim means that nothing waits: what was dropped must not hide what stands behind it.
-            if claim.commands or claim.cancelled or not answer[4]:
-                return claim
+        answer = await self._fenced(
+            "claim",
+            (keys.interactive, keys.bulk, keys.active, keys.cancels),
+            (self._owner, most, keys.prefix, MAX_BODY_BYTES, *upto),
+        )
+        return Claim(
+            now_ms=_number(answer[1]),
+            cancelled=tuple(_text(id) for id in answer[3]),
+            commands=tuple(await self._answerable(answer[4])),
+            looked_at=_number(answer[5]),
+        )
 
     async def orphans(self) -> list[QueuedCommand]:
         found: list[QueuedCommand] = []
@@ -138,14 +136,15 @@ class RedisCommandQueue:
         return [_queued(one) for one in described if _is_answerable(one[0])]
 
     async def mark_sending(self, ids: Sequence[str]) -> list[Verdict]:
-        answer = await self._fenced("sending", (self._keys.replies,), (self._owner, self._keys.prefix, *ids))
+        words: tuple[str | int, ...] = (self._owner, self._keys.prefix, self._settings.lease_ms, *ids)
+        answer = await self._fenced("sending", (self._keys.replies,), words)
         return [Verdict(_text(word), _number(left)) for word, left in answer[3:]]
 
     async def finish(self, finals: Sequence[FinalReply]) -> list[str]:
         keys = self._keys
         words: list[str | bytes | int] = [self._tenure, self._owner, keys.prefix, self._settings.keep_ms]
         for final in finals:
-            words += [final.id, str(final.state), final.reply, final.body]
+            words += [final.id, str(final.state), final.reply, final.body, final.client, final.action]
         answer = await self._link.run("finish", (keys.fence, keys.active, keys.replies), words)
         self._remember(_number(answer[1]))
         return [_text(verdict) for verdict in answer[2:]]

@@ -1,6 +1,7 @@
 -- Gives final replies. A command that this server has forgotten (its data went back) is written anew.
 -- KEYS: the fence, the active set, the news
--- ARGV: tenure, owner, the prefix of keys, how long replies are kept in ms, then for each: id, state, reply, body
+-- ARGV: tenure, owner, the prefix of keys, how long replies are kept in ms, then for each: id, state, reply, body,
+--   client, action
 -- Answers {'ok', writes, verdict, …}; a verdict is "done", "already" (the same reply stood there), "other" (a
 --   different final one did) or "not_ours"
 local fence, active, replies = KEYS[1], KEYS[2], KEYS[3]
@@ -14,7 +15,7 @@ end
 local ours = redis.call('HGET', fence, 'tenure') == tenure
 local now = now_ms()
 local answer = { 'ok', '0' }
-for index = 5, #ARGV, 4 do
+for index = 5, #ARGV, 6 do
   local id, state, reply, body = ARGV[index], ARGV[index + 1], ARGV[index + 2], ARGV[index + 3]
   local command = prefix .. 'command:' .. id
   local known = fields(command, 'state', 'tenure', 'reply', 'stream', 'entry')
@@ -29,7 +30,7 @@ for index = 5, #ARGV, 4 do
     verdict = 'not_ours'
   else
     if not known[1] then
-      redis.call('HSET', command, 'body', body, 'queued', text(now), 'expires', text(now))
+      redis.call('HSET', command, 'body', body, 'client', ARGV[index + 4], 'action', ARGV[index + 5])
     elseif known[1] == 'queued' then
       redis.pcall('XDEL', known[4] or '', known[5] or '')
     end

@@ -17,10 +17,12 @@ local owner, lease = ARGV[1], tonumber(ARGV[2])
 local known_epoch, known_writes, seen, exact = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7] == '1'
 local CLOCK_MARGIN = 2000 -- two servers' clocks may differ by this much
 
-local kept = redis.call('HMGET', fence, 'epoch', 'owner', 'until', 'identity', 'writes', 'doubt')
+local kept = redis.call('HMGET', fence, 'epoch', 'owner', 'until', 'identity', 'writes', 'doubt', 'lease')
 local now = now_ms()
 local left = (tonumber(kept[3]) or 0) - now
-if kept[2] and kept[2] ~= owner and left > 0 then
+-- More than its lease is left only where the clock went back.
+local most = (tonumber(kept[7]) or lease) + CLOCK_MARGIN
+if kept[2] and kept[2] ~= owner and left > 0 and left <= most then
   return { 'held', kept[2], text(left) }
 end
 
@@ -44,7 +46,8 @@ if doubt == '' then
 end
 
 epoch = text(math.max(epoch, known_epoch) + 1)
-redis.call('HSET', fence, 'epoch', epoch, 'owner', owner, 'until', text(now + lease), 'identity', here,
+redis.call('HSET', fence, 'epoch', epoch, 'owner', owner, 'until', text(now + lease), 'lease', text(lease),
+  'identity', here,
   'max_depth', ARGV[3], 'tenure', epoch .. ':' .. owner, 'doubt', doubt)
 local last = {}
 for index = 1, 2 do
