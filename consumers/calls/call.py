@@ -75,8 +75,8 @@ class Call:
         known = self.callees.get(key)
         if known is None and len(self.callees) >= MAX_CALLEES:
             return
-        if known is not None and known.result == ANSWERED and known.party.channel != party.channel:
-            # Taken once stays taken: the same extension ringing elsewhere does not undo it.
+        if known is not None and known.result == ANSWERED:
+            # Taken once stays taken: the same extension ringing again does not undo it.
             result = ANSWERED
         self.callees[key] = Callee(party, result)
         if key in self.provisional:

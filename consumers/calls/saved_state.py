@@ -150,6 +150,6 @@ def _load_leg(saved: Mapping[str, Any], call: Call) -> Leg:
 def _checked(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise TypeError(f"not {kind.__name__}")
-    if kind is int and not -1 <= value <= _LARGEST:
+    if isinstance(value, int) and not -1 <= value <= _LARGEST:
         raise ValueError("a number out of range")
     return value

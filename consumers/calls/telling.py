@@ -70,7 +70,7 @@ def call_event(
 
 
 def _rings(call: Call) -> bool:
-    return any(callee.result == RINGING for callee in call.callees.values())
+    return any(leg.result == RINGING for leg in call.legs)
 
 
 def _direction(board: Switchboard, call: Call) -> str:
