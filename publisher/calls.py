@@ -391,5 +391,5 @@ def _text(fields: Fields, header: str) -> str:
 
 
 def _usable(uniqueid: str) -> bool:
-    """False for no id at all: `<null>` stands in an OriginateResponse without a channel."""
-    return 0 < len(uniqueid) <= MAX_UNIQUEID_LENGTH and uniqueid != "<null>"
+    """False for no id at all: an OriginateResponse without a channel has `<null>`, from 20 on `<unknown>`."""
+    return 0 < len(uniqueid) <= MAX_UNIQUEID_LENGTH and uniqueid not in ("<null>", "<unknown>")
