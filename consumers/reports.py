@@ -103,6 +103,39 @@ class FilterQuarantined(BindingReport):
 
 
 @dataclass(slots=True, frozen=True)
+class BindingRemoved(BindingReport):
+    """It is gone from the configuration, and from the bus with what waited there."""
+
+
+@dataclass(slots=True, frozen=True)
+class ConfigurationChanged(BindingReport):
+    """The configuration was read again: these bindings are served now. `restart_for`: tables that changed
+    too, and count only after a restart."""
+
+    bindings: tuple[str, ...]
+    restart_for: tuple[str, ...]
+
+
+@dataclass(slots=True, frozen=True)
+class ConfigurationRefused(BindingReport):
+    """The changed configuration is wrong; everything goes on as it was."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class BindingCrashed(BindingReport):
+    """A fault inside ami-bus ended the binding; it begins anew. Please report it."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    error: str
+    retry_secs: float
+
+
+@dataclass(slots=True, frozen=True)
 class BindingRefused(BindingReport):
     """A changed configuration was not taken over for this binding: it goes on as it was."""
 

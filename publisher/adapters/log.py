@@ -1,10 +1,11 @@
 """Reports become log lines here and nowhere else.
 
 A console line for people (`12:30:01 WARN  main  PbxDown: …`) or one JSON object a line for machines.
-Repeats of the same report about the same PBX are written at most once in ten seconds; the next line says
-how many were kept back. Phone numbers inside texts are masked to their last four digits when masking is on
-(the default), because PBX messages may quote callers; `publisher.masking` says what counts as one. A log that
-takes nothing (its disk is full, its pipe closed) stops nobody: the lines are lost, and nothing is raised.
+Repeats of the same report about the same subject (a PBX, a binding) are written at most once in ten
+seconds; the next line says how many were kept back. Phone numbers inside texts are masked to their last
+four digits when masking is on (the default), because PBX messages may quote callers; `publisher.masking`
+says what counts as one. A log that takes nothing (its disk is full, its pipe closed) stops nobody: the
+lines are lost, and nothing is raised.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import Any, ClassVar, Final, Protocol, TextIO
 
 from publisher.escaping import escape_json
 from publisher.masking import mask_numbers
@@ -40,7 +41,6 @@ from publisher.reports import (
     MessagesUnroutable,
     PbxDown,
     PbxLoginRefused,
-    Report,
     ResyncIncomplete,
     ServiceCrashed,
 )
@@ -58,6 +58,16 @@ _WARNINGS: Final = (
     *(CommandsDown, CommandsElsewhere, CommandsFrozen, CommandAnsweredTwice),
 )
 _ERRORS: Final = (PbxLoginRefused, EventsNotOn, ServiceCrashed, BusRefusal, CommandsRefusal)
+
+
+class AnyReport(Protocol):
+    """A report of this package or of another one: a dataclass whose first field is what it is about."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+def _subject(report: AnyReport) -> str:
+    return str(getattr(report, dataclasses.fields(report)[0].name))
 
 
 def one_line(text: str) -> str:
@@ -84,12 +94,12 @@ class LogReporter:
         self._last: dict[tuple[str, str, str], float] = {}
         self._kept_back: dict[tuple[str, str, str], int] = {}
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: AnyReport) -> None:
         level = level_of(report)
         if LEVELS.index(level) < self._least:
             return
         name = type(report).__name__
-        key = (report.pbx, name, _kind_of_repeat(report))
+        key = (_subject(report), name, _kind_of_repeat(report))
         now = self._now()
         last = self._last.get(key)
         if last is not None and now - last < _REPEAT_SECS:
@@ -101,7 +111,7 @@ class LogReporter:
         self._last[key] = now
         self._write(level, name, report, self._kept_back.pop(key, 0), now)
 
-    def _write(self, level: str, name: str, report: Report, kept_back: int, now: float) -> None:
+    def _write(self, level: str, name: str, report: AnyReport, kept_back: int, now: float) -> None:
         data = {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
         if self._mask:
             data = {
@@ -117,9 +127,9 @@ class LogReporter:
             )
             line = escape_json(line)
         else:
-            pbx = data.pop("pbx")
+            subject = data.pop(dataclasses.fields(report)[0].name)
             said = "  ".join(f"{key}={_short(value)}" for key, value in data.items())
-            line = f"{moment:%H:%M:%S} {level.upper():7} {pbx}  {name}  {said}".rstrip()
+            line = f"{moment:%H:%M:%S} {level.upper():7} {subject}  {name}  {said}".rstrip()
             line = one_line(line)
         # ValueError: the stream was closed.
         with contextlib.suppress(OSError, ValueError):
@@ -127,7 +137,7 @@ class LogReporter:
             self._out.flush()
 
 
-def level_of(report: Report) -> str:
+def level_of(report: AnyReport) -> str:
     """How loud a report is."""
     if isinstance(report, _ERRORS):
         return "error"
@@ -142,7 +152,7 @@ def level_of(report: Report) -> str:
     return "warning" if isinstance(report, _WARNINGS) else "info"
 
 
-def _kind_of_repeat(report: Report) -> str:
+def _kind_of_repeat(report: AnyReport) -> str:
     """What must be the same for two reports to be repeats: trouble, and that it is over, are not."""
     match report:
         case JournalAlarm() | CommandJournalAlarm():

@@ -103,7 +103,7 @@ class CommandsApp:
             Intake(pbx.name, judge, lambda client: self._tokens.get(client, ""), pbx.encoding),
             journal,
             self.action_line(collector),
-            commander_settings(commands, pbx.encoding),
+            commander_settings(commands, pbx.encoding, forgetful=self.embedded is not None),
             collector.watch_events,
         )
         collector.on_watched(commander.in_flight.on_event, commander.wake)
@@ -149,7 +149,9 @@ def redis_settings(commands: CommandsSettings, url: str) -> RedisSettings:
     return RedisSettings(RedisUrl.parse(url), commands.timeout_secs, commands.tls.verify, ca_file)
 
 
-def commander_settings(commands: CommandsSettings, encoding: str) -> CommanderSettings:
+def commander_settings(
+    commands: CommandsSettings, encoding: str, forgetful: bool = False
+) -> CommanderSettings:
     """The bounds of a commander."""
     return CommanderSettings(
         lease_secs=commands.lease_secs,
@@ -163,4 +165,5 @@ def commander_settings(commands: CommandsSettings, encoding: str) -> CommanderSe
             answer_secs=commands.answer_timeout_secs,
         ),
         encoding=encoding,
+        forgetful=forgetful,
     )

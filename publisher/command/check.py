@@ -13,6 +13,7 @@ from publisher.adapters.rabbitmq.bus import RabbitBus
 from publisher.ami.framing import Packet
 from publisher.ami.session import Reply
 from publisher.app import rabbit_settings
+from publisher.command.check_bindings import show_bindings
 from publisher.command.check_commands import ask_rights, check_queue, show_policy, write_classes
 from publisher.command.dialogue import Dialogue
 from publisher.command.manager_conf import ami_major, manager_conf
@@ -88,7 +89,10 @@ def check(
         pbxs = settings.pbx
         _show_settings(settings)
         show_policy(settings)
+        show_bindings(settings)
     if offline:
+        if not pbxs:
+            _tell("no PBX is configured", {"check": "pbx", "ok": False, "problem": "no PBX is configured"})
         return
     if not asyncio.run(_probe(pbxs, settings, listen)):
         raise typer.Exit(FAILED)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import traceback
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,7 @@ from publisher.command import (
     decode,
     demo,
     journal,
+    parked,
     record,
     schema,
     send,
@@ -34,6 +36,7 @@ from publisher.command import (
 )
 from publisher.command import run as run_verb
 from publisher.command.output import warn
+from publisher.configuration.quantities import plain_number
 from publisher.errors import ConfigurationError, PublisherError
 from schemas.errors import CommandError
 
@@ -43,6 +46,8 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 DEBUG: Final = "--debug"
 
+# The parser's own words for a number that is too small or too large.
+_OUT_OF_RANGE: Final = re.compile(r"is not in the range|(?:greater|less) than or equal to")
 # The parser's own classes: typer exports the first of them alone, whichever click it stands on.
 _UsageError = cast("type[Any]", typer.BadParameter.__mro__[1])
 _ParserError = cast("type[Any]", typer.BadParameter.__mro__[2])
@@ -67,6 +72,7 @@ app.command("simulate")(simulate.simulate)
 app.command("record")(record.record)
 app.command("decode")(decode.decode)
 app.add_typer(journal.journal, name="journal")
+app.add_typer(parked.parked, name="parked")
 app.add_typer(topology.topology, name="topology")
 app.command("schema")(schema.schema)
 
@@ -140,10 +146,28 @@ def _end_quietly() -> int:
 
 def _explain_usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+        return USAGE
     path = context.command_path if context is not None else "amibus"
     message = " ".join(str(error.format_message()).split())
+    message = _range(error, message) or message
     warn(f"{message} (see {path} --help)")
     return USAGE if isinstance(error, _UsageError) else FAILED
+
+
+def _range(error: Any, message: str) -> str:
+    """What a number's option allows, where the parser refused it for its size; empty for another error."""
+    param = getattr(error, "param", None)
+    kind = getattr(param, "type", None)
+    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
+    if not _OUT_OF_RANGE.search(message) or param is None or least is most:
+        return ""
+    bounds = [plain_number(bound) for bound in (least, most) if bound is not None]
+    allowed = (
+        " to ".join(bounds) if len(bounds) == 2 else f"{bounds[0]} or {'less' if least is None else 'more'}"
+    )
+    return f"{param.opts[0]}: is out of range; allowed: {allowed}"
 
 
 def _explain_unexpected(error: Exception, debug: bool) -> int:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from consumers.adapters.rabbitmq.driver import SourceSettings
 from consumers.adapters.rabbitmq.source import RabbitSource
 from consumers.ports import BusSource
 from publisher.adapters.clock import SystemClock
 from publisher.adapters.log import LogReporter
-from publisher.app import PublisherApp, rabbit_settings
+from publisher.app import PublisherApp
 from publisher.app.commands import CommandsApp
 from publisher.command import interpreter
+from publisher.command.bindings import definitions_of
+from publisher.command.consuming import Consuming, broker_settings
 from publisher.command.event_lines import EventPrinter, print_summary
 from publisher.command.output import for_people, say, warn
 from publisher.command.settings_file import ConfigOption, PbxOption, load_settings, one_pbx, pbx_of
 from publisher.command.stopping import run_loop, stop_on_signals, until
 from publisher.command.watching import keep_watching
+from publisher.configuration.loading import FILE_NAME
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
 
 COLLECTOR: Final = "collector"
 COMMANDER: Final = "commander"
-ROLES: Final = (COLLECTOR, COMMANDER)
+CONSUMERS: Final = "consumers"
+ROLES: Final = (COLLECTOR, COMMANDER, CONSUMERS)
 
 
 def run(
@@ -38,7 +41,8 @@ def run(
     pbx: PbxOption = None,
     show: Annotated[bool, typer.Option("--show/--quiet", help="Print the events that pass.")] = False,
 ) -> None:
-    """Read the PBXs, put their events on the bus, execute commands for them, until Ctrl-C or SIGTERM.
+    """Read the PBXs, put their events on the bus, execute commands for them, serve the bindings, until Ctrl-C
+    or SIGTERM. Changed bindings are taken over while it runs.
 
     \b
     amibus run
@@ -48,19 +52,27 @@ def run(
     unknown = [name for name in roles if name not in ROLES]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r}; allowed: {', '.join(ROLES)}", param_hint="--role")
-    if COLLECTOR not in roles:
+    if COMMANDER in roles and COLLECTOR not in roles:
         # A PBX has one connection, and its commands go through it.
         raise typer.BadParameter(f"{COMMANDER} needs {COLLECTOR} beside it", param_hint="--role")
-    settings = _settings(config, pbx)
-    run_loop(serve(settings, show, roles))
+    settings = _settings(config, pbx, roles)
+    file = None if pbx is not None and "://" in pbx else config or Path(FILE_NAME)
+    run_loop(serve(settings, show, roles, file))
 
 
-def _settings(config: Path | None, pbx: str | None) -> Settings:
+def _settings(config: Path | None, pbx: str | None, roles: Sequence[str]) -> Settings:
     if pbx is not None and "://" in pbx:
         return Settings(pbx=[pbx_of(pbx)])
     settings = load_settings(config)
     if pbx is not None:
         return settings.model_copy(update={"pbx": [one_pbx(config, pbx)]})
+    if COLLECTOR not in roles:
+        if settings.bus.read_url().reveal() == EMBEDDED:
+            raise ConfigurationError(
+                f"the embedded bus is inside the process that reads the PBXs: {CONSUMERS} needs {COLLECTOR}"
+                " beside it, or a broker as [bus] url"
+            )
+        return settings
     if not settings.pbx:
         raise ConfigurationError(
             "there is no [[pbx]] in the configuration to serve; add one, or use --pbx URL"
@@ -68,8 +80,16 @@ def _settings(config: Path | None, pbx: str | None) -> Settings:
     return settings
 
 
-async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) -> None:
-    """Run the publisher until a signal; with `show` print what passes."""
+async def serve(
+    settings: Settings, show: bool, roles: Sequence[str] = ROLES, file: Path | None = None
+) -> None:
+    """Run what the roles say until a signal; with `show` print what passes. `file` is followed for changes of
+    the bindings."""
+    if CONSUMERS in roles:
+        # What is wrong with a binding is told before anything begins.
+        definitions_of(settings)
+    if COLLECTOR not in roles:
+        settings = settings.model_copy(update={"pbx": []})
     stop = stop_on_signals()
     log = settings.log
     report = LogReporter(log.format, log.level, log.mask_numbers)
@@ -77,16 +97,23 @@ async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) ->
     commands = CommandsApp(settings, report, clock) if COMMANDER in roles else None
     app = PublisherApp(settings, report, clock, commands=commands)
     await app.start()
+    consuming = Consuming(settings, app.embedded, report) if CONSUMERS in roles else None
     interpreter.tune()
     printer = EventPrinter(calls_only=True)
     if for_people():
         say(_introduction(settings))
+    works: list[Coroutine[Any, Any, None]] = []
     try:
+        if consuming is not None:
+            await consuming.start()
+            if file is not None:
+                works.append(consuming.follow(file))
         if show:
-            await until(stop, keep_watching(source_of(app, settings), ("#",), "show", printer.print, warn))
-        else:
-            await stop.wait()
+            works.append(keep_watching(source_of(app, settings), ("#",), "show", printer.print, warn))
+        await (until(stop, *works) if works else stop.wait())
     finally:
+        if consuming is not None:
+            await consuming.close()
         await app.stop()
     recorded = sum(line.collector.recorder.recorded for line in app.lines.values())
     confirmed = sum(line.forwarder.counters.confirmed for line in app.lines.values() if line.forwarder)
@@ -98,6 +125,8 @@ async def serve(settings: Settings, show: bool, roles: Sequence[str] = ROLES) ->
     ]
     if answered:
         facts["commands"] = sum(answered)
+    if consuming is not None and settings.binding:
+        facts["taken"] = consuming.bindings.taken
     left_out = sum(line.collector.recorder.left_out for line in app.lines.values())
     if left_out:
         facts["left_out"] = left_out
@@ -109,7 +138,12 @@ def _introduction(settings: Settings) -> str:
     bus = settings.bus.read_url()
     clients = len(settings.policy.client)
     commands = f"; commands of {clients} client{'s'[: clients != 1]}" if clients else ""
-    return f"serving {names}; bus {bus}{commands}; journals in {settings.journal.dir}; Ctrl-C ends it"
+    count = len(settings.binding)
+    bindings = f"; {count} binding{'s'[: count != 1]}" if count else ""
+    names = names or "no PBX"
+    return (
+        f"serving {names}; bus {bus}{commands}{bindings}; journals in {settings.journal.dir}; Ctrl-C ends it"
+    )
 
 
 def source_of(app: PublisherApp, settings: Settings) -> BusSource:
@@ -121,15 +155,4 @@ def source_of(app: PublisherApp, settings: Settings) -> BusSource:
 
 def broker_source(settings: Settings) -> BusSource:
     """The configured broker as a consumer sees it."""
-    url = settings.bus.read_url().reveal()
-    assert url != EMBEDDED
-    how = rabbit_settings(settings.bus, url)
-    return RabbitSource(
-        SourceSettings(
-            how.url,
-            name="ami-bus watcher",
-            heartbeat_secs=how.heartbeat_secs,
-            connect_timeout_secs=how.connect_timeout_secs,
-            tls=how.tls,
-        )
-    )
+    return RabbitSource(broker_settings(settings, "ami-bus watcher"))

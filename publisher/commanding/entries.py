@@ -65,8 +65,8 @@ class Verdict:
 @dataclass(slots=True, frozen=True)
 class FinalReply:
     """A final reply on its way into the queue. `reply` is encoded; `body`, `client` and `action` are the
-    command's own, for a queue that has forgotten it; `kept` what the journal keeps of a large reply, if not all
-    of it."""
+    command's own, for a queue that has forgotten it; `kept` what the journal keeps of a large reply, if not
+    all of it."""
 
     id: str
     state: State

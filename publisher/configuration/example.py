@@ -13,12 +13,13 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from publisher.configuration.binding import BindingSettings
 from publisher.configuration.pbx import PbxSettings
 from publisher.configuration.policy import ClientSettings
 from publisher.configuration.quantities import format_size, plain_number
 from publisher.configuration.secrets import SecretText, SecretUrl
 from publisher.configuration.section import ServerTls, TlsSettings
-from publisher.configuration.settings import BindingSettings, Settings
+from publisher.configuration.settings import Settings
 
 EXAMPLE_FILE: Final = Path("deploy/amibus.example.toml")
 _WIDTH: Final = 100
@@ -112,6 +113,9 @@ def toml(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return plain_number(value)
+        case dict():
+            pairs = ", ".join(f"{key} = {toml(one)}" for key, one in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
         case list():
             return f"[{', '.join(toml(element) for element in value)}]"
         case SecretText() | SecretUrl():

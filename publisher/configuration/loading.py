@@ -76,6 +76,7 @@ def parse(
     if errors or settings is None:
         # Chained to nothing: the validation error holds what was written.
         raise ConfigurationError("\n".join(sentence for _, sentence in sorted(errors)))
+    settings.came_from(path.parent, place.name)
     return settings
 
 

@@ -6,11 +6,13 @@ Unknown keys are errors. Nothing here opens a connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
+from publisher.configuration.binding import BindingSettings
 from publisher.configuration.bus import BusSettings
 from publisher.configuration.commands import CommandsSettings
 from publisher.configuration.pbx import PbxSettings
@@ -64,21 +66,6 @@ BindingName = Annotated[
 ]
 
 
-class BindingSettings(Section):
-    """One consumer's share of the events."""
-
-    name: BindingName = Field(
-        examples=["crm"],
-        description="The binding's name, unique: a-z, 0-9, _ . and -.",
-    )
-    keys: list[Annotated[str, StringConstraints(min_length=1, max_length=255)]] = Field(
-        default=["#"],
-        min_length=1,
-        max_length=1000,
-        description="Topic patterns: * is one token, # any number of them.",
-    )
-
-
 class LogSettings(Section):
     """The log on standard error."""
 
@@ -104,3 +91,20 @@ class Settings(Section):
         default=[], max_length=10_000, description="The consumers' bindings."
     )
     log: LogSettings = Field(default=LogSettings(), description=LogSettings.__doc__)
+
+    # In a list, because a function among a model's attributes would be taken for a method.
+    _places: list[Callable[[tuple[str | int, ...]], str]] = PrivateAttr(default_factory=list)
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Where a key stands, for errors found later: file and line, or the variable that sets it."""
+        return self._places[0](path) if self._places else "the configuration"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self._folder
+
+    def came_from(self, folder: Path, place: Callable[[tuple[str | int, ...]], str]) -> None:
+        """Remember where the settings were read."""
+        self._folder, self._places = folder, [place]

@@ -45,13 +45,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True, frozen=True)
 class CommanderSettings:
-    """`lease_secs`: as the queue's. `keep_secs`: how long replies are kept, and restored after a rollback."""
+    """`lease_secs`: as the queue's. `keep_secs`: how long replies are kept, and restored after a rollback.
+    `forgetful`: the queue is known to begin empty with each process, which is no news."""
 
     lease_secs: float = 15.0
     keep_secs: float = 86_400.0
     most_held: int = 2_000
     dispatch: DispatchSettings = field(default_factory=DispatchSettings)
     encoding: str = "utf-8"
+    forgetful: bool = False
 
 
 class Commander:
@@ -130,7 +132,8 @@ class Commander:
     async def _freeze(self, tenure: Tenure) -> None:
         """Answer everything that is older than this turn, and send nothing of it; all of that before the data
         counts as trusted again."""
-        self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
+        if not self._settings.forgetful:
+            self._desk.report(CommandsFrozen(self._desk.pbx, tenure.why_not))
         held = {one.id: one for one in self.dispatcher.clear()}
         await self._retried(lambda: self._recovery.restore_replies(self._settings.keep_secs))
         # What was claimed before this turn is older, and what stood in the streams at its beginning.

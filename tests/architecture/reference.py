@@ -14,6 +14,8 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from consumers import reports as consumer_reports
+from consumers.reports import BindingReport
 from publisher import reports
 from publisher.adapters.log import level_of
 from publisher.configuration.example import ARRAYS, SIZES, own_fields, sections, toml
@@ -27,7 +29,7 @@ SETTINGS_PAGE: Final = ROOT / "deploy/docs/settings.md"
 LOG_PAGE: Final = ROOT / "deploy/docs/log-events.md"
 ACTIONS_PAGE: Final = ROOT / "deploy/docs/actions.md"
 
-_NOT_USED_YET: Final = frozenset({"gateway", "binding"})
+_NOT_USED_YET: Final = frozenset({"gateway"})
 
 _SETTINGS_HEAD: Final = """\
 # Settings
@@ -48,10 +50,10 @@ _LOG_HEAD: Final = """\
 # Log events
 
 What `amibus run` writes to standard error, generated from the program (`make reference`). A line has the
-time, the level, the PBX, the event's name and its data; `[log] format = "json"` makes each an object with
-`time`, `level`, `event`, `pbx` and the data. The same event about the same PBX is written at most once in ten
-seconds; the next line says how often it came meanwhile (`repeated`). Phone numbers are cut to their last four
-digits unless `[log] mask_numbers = false`.
+time, the level, the PBX or the binding, the event's name and its data; `[log] format = "json"` makes each
+an object with `time`, `level`, `event`, `pbx` or `binding`, and the data. The same event about the same PBX
+or binding is written at most once in ten seconds; the next line says how often it came meanwhile
+(`repeated`). Phone numbers are cut to their last four digits unless `[log] mask_numbers = false`.
 
 | event | level | data | meaning |
 |---|---|---|---|
@@ -125,12 +127,15 @@ def _bounds(field: FieldInfo) -> str:
     return ""
 
 
-def report_kinds() -> list[type[Report]]:
-    """Every report, in the order of the file."""
+def report_kinds() -> list[type[Report] | type[BindingReport]]:
+    """Every report of publisher and consumers, in the order of the files."""
     return [
         kind
-        for kind in vars(reports).values()
-        if isinstance(kind, type) and issubclass(kind, Report) and kind is not Report
+        for module in (reports, consumer_reports)
+        for kind in vars(module).values()
+        if isinstance(kind, type)
+        and issubclass(kind, Report | BindingReport)
+        and kind not in (Report, BindingReport)
     ]
 
 
@@ -138,13 +143,13 @@ def log_page() -> str:
     """The reference of all log events."""
     rows = []
     for kind in report_kinds():
-        data = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind) if field.name != "pbx")
+        data = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind)[1:])
         meaning = " ".join((kind.__doc__ or "").split())
         rows.append(f"| {kind.__name__} | {_level(kind)} | {data} | {meaning} |")
     return _LOG_HEAD + "\n".join(rows) + "\n"
 
 
-def _level(kind: type[Report]) -> str:
+def _level(kind: type[Report] | type[BindingReport]) -> str:
     values: dict[str, Any] = {field.name: "" for field in dataclasses.fields(kind)}
     quiet = level_of(kind(**values))
     if kind in (JournalAlarm, CommandJournalAlarm, BusBlocked):

@@ -1,0 +1,127 @@
+"""The consumers in a process of `amibus run`: their buses, the parking lot, changes of the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from consumers.adapters.parking_file import FILE_NAME as PARKING_FILE
+from consumers.adapters.parking_file import ParkingFile
+from consumers.adapters.rabbitmq.driver import SourceSettings
+from consumers.adapters.rabbitmq.lot import RabbitLot
+from consumers.adapters.rabbitmq.source import RabbitSource
+from consumers.adapters.replaying_source import ReplayingSource
+from consumers.app.binding_set import BindingSet
+from consumers.app.definition import EVENTS
+from consumers.ports import BusSource, ParkingLot
+from consumers.reports import BindingReporter, ConfigurationChanged, ConfigurationRefused
+from publisher.app import rabbit_settings
+from publisher.command.bindings import definitions_of
+from publisher.configuration.loading import load
+from publisher.configuration.section import EMBEDDED
+from publisher.configuration.settings import Settings
+from publisher.errors import ConfigurationError
+
+_LOOK_SECS: Final = 2.0
+
+
+def broker_settings(settings: Settings, name: str) -> SourceSettings:
+    """How consumers reach the configured broker."""
+    url = settings.bus.read_url().reveal()
+    assert url != EMBEDDED
+    how = rabbit_settings(settings.bus, url)
+    return SourceSettings(
+        how.url,
+        name=name,
+        heartbeat_secs=how.heartbeat_secs,
+        connect_timeout_secs=how.connect_timeout_secs,
+        tls=how.tls,
+    )
+
+
+def parking_lot_of(settings: Settings) -> ParkingLot:
+    """Where events are parked: on the broker, or in a file beside the journals."""
+    if settings.bus.read_url().reveal() == EMBEDDED:
+        return ParkingFile(settings.journal.dir / PARKING_FILE, _now_us)
+    return RabbitLot(broker_settings(settings, "ami-bus parking"), _now_us)
+
+
+class Consuming:
+    """The consumers of one process. `embedded` is the bus in it, None with a broker."""
+
+    def __init__(self, settings: Settings, embedded: BusSource | None, report: BindingReporter) -> None:
+        self._report = report
+        self._lot = parking_lot_of(settings)
+        events: BusSource
+        if embedded is not None:
+            assert isinstance(self._lot, ParkingFile)
+            events = ReplayingSource(embedded, self._lot)
+        else:
+            events = RabbitSource(broker_settings(settings, "ami-bus consumers"))
+        self._sources: Mapping[str, BusSource] = {EVENTS: events}
+        self._settings = settings
+        self.bindings = BindingSet(self._sources, self._lot, report)
+
+    async def start(self) -> None:
+        """Serve the bindings of the configuration. Raises `ConfigurationError`."""
+        await self.bindings.apply(definitions_of(self._settings))
+
+    async def follow(self, file: Path) -> None:
+        """Take over changed bindings when the file changes or SIGHUP comes, until cancelled. What is wrong is
+        told, and everything goes on as it was."""
+        asked = asyncio.Event()
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+        known = _state(file)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECS):
+                    await asked.wait()
+            now = _state(file)
+            if asked.is_set() or now != known:
+                asked.clear()
+                known = now
+                await self._reload(file)
+
+    async def _reload(self, file: Path) -> None:
+        try:
+            settings = await asyncio.to_thread(load, file)
+            definitions = await asyncio.to_thread(definitions_of, settings)
+        except ConfigurationError as error:
+            self._report(ConfigurationRefused("", str(error)))
+            return
+        await self.bindings.apply(definitions)
+        others = [
+            name
+            for name in Settings.model_fields
+            if name != "binding" and getattr(settings, name) != getattr(self._settings, name)
+        ]
+        self._report(
+            ConfigurationChanged("", tuple(self.bindings.names), tuple(f"[{name}]" for name in others))
+        )
+
+    async def close(self) -> None:
+        """Drain the bindings, then leave the bus."""
+        await self.bindings.close()
+        for source in self._sources.values():
+            if not isinstance(source, ReplayingSource):
+                await source.close()
+        await self._lot.close()
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    """Changes whenever the file does; None while it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
