@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from consumers.filtering.clauses import clauses_of
+from consumers.filtering.expressions import Inexpressible, expression_of, literal_expression
+from consumers.filtering.parsing import Unread, parse
+
 
 @dataclass(slots=True, frozen=True)
 class Form:
@@ -24,6 +28,25 @@ class Form:
 UNKNOWN: Final = Form()
 
 
+def form_of(source: str) -> Form:
+    """The form of a pattern that `regex` takes."""
+    try:
+        tree = parse(source)
+        clauses = clauses_of(tree)
+    except (Unread, RecursionError):
+        return UNKNOWN
+    try:
+        expression = expression_of(tree)
+    except Inexpressible:
+        return Form(clauses=clauses)
+    return Form(expression.text, expression.exact, expression.size, clauses)
+
+
 def literal_form(text: str) -> Form:
     """The form of a text that is looked for as it is."""
-    return Form(clauses=(frozenset({text}),))
+    clauses = (frozenset({text}),)
+    try:
+        expression = literal_expression(text)
+    except Inexpressible:
+        return Form(clauses=clauses)
+    return Form(expression.text, expression.exact, expression.size, clauses)

@@ -1,4 +1,9 @@
-"""The patterns of one subject, the packet's text or one header, and which of them a text may hold."""
+"""The patterns of one subject, the packet's text or one header, and which of them a text may hold.
+
+A pattern is looked for in the best way that is ready: by itself at once; soon, with all others, by the texts
+that it needs; and when hyperscan has compiled it with others, in that database alone. What the two later ways
+cannot take stays with the earlier one.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +14,24 @@ from consumers.filtering.tier import Build, Tier
 
 
 class PatternIndex:
-    """Patterns by how they are looked for: in hyperscan's databases, by their literals, or one by one.
-
-    `databases` is None where there is no hyperscan. Used by one thread at a time.
-    """
+    """`databases` is None where there is no hyperscan. Used by one thread at a time."""
 
     def __init__(self, databases: Tier | None, literals: Tier) -> None:
         self._databases = databases
         self._literals = literals
         self._loose: dict[SharedPattern, None] = {}
         self._of_nothing: dict[SharedPattern, None] = {}
-        self._tiers = [tier for tier in (databases, literals) if tier is not None]
+        # Literals first: they compile in no time, and serve until the database is there.
+        self._tiers = [literals] if databases is None else [literals, databases]
 
     def add(self, pattern: SharedPattern) -> None:
         if pattern.pattern.takes_nothing:
             self._of_nothing[pattern] = None
-        if self._databases is not None and pattern.form.expression:
-            self._databases.add(pattern)
-        else:
-            self._add_without_database(pattern)
-
-    def _add_without_database(self, pattern: SharedPattern) -> None:
+        self._loose[pattern] = None
         if pattern.form.clauses:
             self._literals.add(pattern)
-        else:
-            self._loose[pattern] = None
+        if self._databases is not None and pattern.form.expression:
+            self._databases.add(pattern)
 
     def remove(self, pattern: SharedPattern) -> None:
         self._loose.pop(pattern, None)
@@ -66,10 +64,9 @@ class PatternIndex:
 
     def finish(self, build: Build) -> None:
         for pattern in build.tier.finish(build):
+            self._loose.pop(pattern, None)
             if build.tier is self._databases:
-                self._add_without_database(pattern)
-            else:
-                self._loose[pattern] = None
+                self._literals.remove(pattern)
 
     @property
     def built(self) -> bool:

@@ -18,11 +18,11 @@ from typing import Any, Final
 import regex  # type: ignore[import-untyped]
 
 from consumers.errors import FilterInvalid
-from consumers.filtering.forms import UNKNOWN, Form
-from consumers.filtering.repeats import most_repeated
+from consumers.filtering.forms import Form, form_of
+from consumers.filtering.repeats import written_out
 
 LONGEST_PATTERN: Final = 4096
-MOST_REPEATED: Final = 100_000
+MOST_WRITTEN_OUT: Final = 100_000
 _SOURCES_KEPT: Final = 4096
 
 
@@ -48,7 +48,11 @@ class Pattern:
         `aside` lets other threads run meanwhile. A search of some microseconds is better done without: to get
         the interpreter back from a busy thread takes up to its switch interval, 5 ms.
         """
-        return self._search(text, timeout=timeout_secs, concurrent=aside) is not None
+        try:
+            return self._search(text, timeout=timeout_secs, concurrent=aside) is not None
+        except MemoryError:
+            # A group that calls itself without end, which takes a gigabyte a second.
+            raise TimeoutError from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and other.source == self.source
@@ -82,10 +86,10 @@ class _TooOften(Exception):
 
 @lru_cache(maxsize=_SOURCES_KEPT)
 def _compiled(source: str) -> Pattern:
-    times = most_repeated(source)
-    if times > MOST_REPEATED:
-        raise _TooOften(f"its repeats multiply to {times:,}, at most {MOST_REPEATED:,} are allowed")
-    return Pattern(source, regex.compile(source, regex.DOTALL).search, UNKNOWN)
+    size = written_out(source)
+    if size > MOST_WRITTEN_OUT:
+        raise _TooOften(f"its repeats make {size:,} of it, at most {MOST_WRITTEN_OUT:,} are allowed")
+    return Pattern(source, regex.compile(source, regex.DOTALL).search, form_of(source))
 
 
 def match_spans(source: str, text: str, timeout_secs: float) -> list[tuple[int, int]]:

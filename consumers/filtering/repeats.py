@@ -1,7 +1,7 @@
-"""How often the counted repeats of a pattern can multiply: a bound that needs no parser.
+"""How much a pattern is when its counted repeats are written out, which is what `regex` does to compile it.
 
-Invariant: never less than what `regex` would write out. All counts are multiplied, nested or not, and those
-in character sets, fuzzy parts and comments too, which only makes the bound stricter.
+Invariant: never less than that. A pattern that is not understood counts as all its counts multiplied,
+nested or not, those in character sets, fuzzy parts and comments too.
 """
 
 from __future__ import annotations
@@ -9,15 +9,25 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from consumers.filtering.expressions import writes_out
+from consumers.filtering.parsing import Unread, parse
+
 _COUNTS: Final = re.compile(r"\{\s*(\d*)\s*,?\s*(\d*)\s*\}")
 _LARGEST: Final = 10**9
+HARMLESS: Final = 10_000
 
 
-def most_repeated(source: str) -> int:
-    """The most that one character of the pattern may be repeated by counts; 10^9 stands for more."""
+def written_out(source: str) -> int:
+    """About how many characters the pattern is, written out; 10^9 stands for more."""
     product = 1
     for least, most in _COUNTS.findall(source):
         product *= max([1, *(int(number[:10]) for number in (least, most) if number)])
         if product >= _LARGEST:
-            return _LARGEST
-    return product
+            product = _LARGEST
+            break
+    if product <= HARMLESS:
+        return product
+    try:
+        return min(_LARGEST, writes_out(parse(source)))
+    except (Unread, RecursionError):
+        return product

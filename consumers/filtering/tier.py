@@ -1,11 +1,11 @@
 """Patterns that are looked for together, while patterns come and go.
 
 Strategy: to compile many patterns together takes a second for a thousand, and more than in proportion. So
-they stand in segments of at most `most`, each compiled once. A new pattern is `fresh`: looked at by itself,
-until some segment holds it. A build takes the fresh ones and, so that segments stay few, the smaller
-segments too, as long as one is no larger than twice what is taken so far. It is compiled by whoever asked
-for it, while the old segments go on; then it replaces them. A segment that is more hole than patterns is
-built anew.
+they stand in segments of at most `most`, each compiled once. A new pattern is `fresh` until some segment
+holds it, and has to be looked for elsewhere. A build takes the fresh ones and, so that segments stay few,
+the smaller segments too, as long as one is no larger than twice what is taken so far. It is compiled by
+whoever asked for it, while the old segments go on; then it replaces them. A segment that is more hole than
+patterns is built anew.
 
 Invariants: every pattern is fresh or in exactly one segment; so none is missed, whatever is being built. One
 build at a time. With n patterns there are about n / most segments, and a few smaller ones.
@@ -83,8 +83,6 @@ class Tier:
                     (sure if pattern.form.exact else unsure).append(pattern)
             else:
                 unsure.extend(found)
-        if self.fresh:
-            unsure.extend(self.fresh)
 
     # -- building ------------------------------------------------------------
 
@@ -117,13 +115,16 @@ class Tier:
         return room
 
     def finish(self, build: Build) -> list[SharedPattern]:
-        """Put the segment in the place of what it replaces; the patterns that it turned out not to hold."""
+        """Put the segment in the place of what it replaces.
+
+        Gives the patterns that stand in it now. What its scanner would not take is not tried again.
+        """
         self._building = False
         segment = build.done
         if segment is None:
             return []
-        homes = [(pattern, number) for number, pattern in enumerate(segment.patterns) if pattern is not None]
-        for pattern, number in homes:
+        taken = []
+        for number, pattern in enumerate(segment.members()):
             if pattern not in self.fresh and pattern not in self._home:
                 # It left while the segment was being compiled.
                 segment.patterns[number] = None
@@ -132,10 +133,9 @@ class Tier:
             self.fresh.pop(pattern, None)
             self._leave(pattern)
             self._home[pattern] = (segment, number)
+            taken.append(pattern)
         if segment.live:
             self.segments.append(segment)
-        held = {pattern for pattern, _ in homes}
-        refused = [pattern for pattern in build.patterns if pattern not in held and pattern in self.fresh]
-        for pattern in refused:
-            del self.fresh[pattern]
-        return refused
+        for pattern in build.patterns:
+            self.fresh.pop(pattern, None)
+        return taken
