@@ -142,7 +142,9 @@ async def test_a_second_writer_is_refused_with_one_sentence_until_the_first_has_
     tmp_path: Path,
 ) -> None:
     journal = await open_journal(tmp_path, "main")
-    with pytest.raises(JournalInUse, match="another amibus process writes it") as refused:
+    with pytest.raises(
+        JournalInUse, match=r"main\.journal is in use: another amibus process writes it"
+    ) as refused:
         await open_journal(tmp_path, "main")
     assert "\n" not in str(refused.value)
     await journal.close()
@@ -232,6 +234,16 @@ async def test_ten_thousand_single_appends_are_grouped_into_fewer_commits(tmp_pa
     chunks = await journal._disk.ask(lambda side: side.file.value("SELECT count(*) FROM chunk"))
     assert chunks < 2000
     await journal.close()
+
+
+async def test_every_file_of_a_journal_is_for_its_user_alone(tmp_path: Path) -> None:
+    journal = await open_journal(tmp_path, "main")
+    journal.begin_epoch(EPOCH)
+    await write(journal, 10)
+    names = ("main.journal", "main.journal-wal", "main.journal-shm", "main.journal.lock")
+    rights = {name: (tmp_path / name).stat().st_mode & 0o777 for name in names}
+    await journal.close()
+    assert rights == dict.fromkeys(names, 0o600)
 
 
 def test_the_journal_has_the_shape_of_its_port() -> None:

@@ -57,7 +57,7 @@ class MarkFile:
     def lock(cls, path: Path) -> MarkFile:
         """Raises `JournalInUse` when another process, or another journal object here, has it."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalError(
                 f"the journal's lock file {path} cannot be opened: {error.strerror}"
@@ -66,8 +66,9 @@ class MarkFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
+            journal = path.with_name(path.name.removesuffix(".lock"))
             raise JournalInUse(
-                f"the journal of {path} is in use: another amibus process writes it; "
+                f"the journal {journal} is in use: another amibus process writes it; "
                 "stop that one or set another [journal] dir"
             ) from error
         try:

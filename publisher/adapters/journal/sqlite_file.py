@@ -12,9 +12,10 @@ Strategy
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -60,6 +61,13 @@ def _translated(path: Path) -> Iterator[None]:
         raise JournalDamaged(f"the journal {path} is damaged (a value that cannot be read)") from error
 
 
+def _make_private(path: Path) -> None:
+    """Make the file, where there is none, for its user alone; the log beside it gets the same rights. One
+    that is there is not touched: opening and closing it would drop the locks that SQLite holds on it."""
+    with suppress(OSError):  # SQLite finds the same fault, and says it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 class SqliteFile:
     """One connection. Every method raises `DiskRefused` or `JournalDamaged`, and nothing of sqlite3's."""
 
@@ -70,6 +78,8 @@ class SqliteFile:
         """
         self.path = path
         mode = "rwc" if writable else "ro"
+        if writable:
+            _make_private(path)
         with _translated(path):
             self._connection = sqlite3.connect(
                 f"file:{quote(str(path))}?mode={mode}",
