@@ -61,7 +61,14 @@ class FilterInvalid(ConsumerError):
 
 
 class QueueUnreachable(ConsumerError):
-    """The command queue gave no connection or no answer. The same id may be sent again."""
+    """The command queue gave no connection or no answer. The same id may be sent again.
+
+    `begun`: a request may have reached it; else nothing was queued.
+    """
+
+    def __init__(self, message: str, *, begun: bool = True) -> None:
+        super().__init__(message)
+        self.begun = begun
 
 
 class QueueRefused(ConsumerError):

@@ -74,6 +74,9 @@ class CommandClient:
         process.
         Raises `ValueError` for a URL of no known form.
         """
+        if url == "embedded":
+            where = "unix:///…/commands.sock, the socket in the folder of the journals ([journal] dir)"
+            raise ValueError(f"the queue inside amibus run is reached by its socket: {where}")
         parsed = RedisUrl.parse(url)
         make = make_client or client_maker(parsed, timeout_secs, verify, ca_file)
         return cls(QueueLink(parsed, make, timeout_secs), client, token, patience)
@@ -111,8 +114,8 @@ class CommandClient:
 
         Without `id` it gets a random one; give your own to be able to send the same command again. It is
         begun within `expires_secs` or never. Raises `CommandError` (nothing was sent; it names the field),
-        `QueueFull`, `IdInUse`, `QueueRefused`, and `QueueUnreachable` where it is unknown whether it was
-        queued.
+        `QueueFull`, `IdInUse`, `QueueRefused` (all: nothing was queued), and `QueueUnreachable`, whose
+        `begun` says whether it may have been queued all the same.
         """
         command = Command.make(action, fields, client=self._client, id=id, raw=raw, priority=priority)
         keys = CommandKeys(_checked_pbx(pbx))
@@ -137,7 +140,10 @@ class CommandClient:
                 sent.look_soon()
                 return sent
             case b"conflict":
-                raise IdInUse(f"the id {command.id} stands for another command; ids must not be used again")
+                stands = (
+                    f"the id {command.id} stands for another command: with other fields, or of another action"
+                )
+                raise IdInUse(f"{stands}; ids must not be used again")
             case b"full":
                 full = f"{int(answer[1])} commands wait for {pbx}, no more are allowed"
                 raise QueueFull(f"{full}; is its collector running?")
@@ -238,12 +244,13 @@ class CommandClient:
 
     async def _tried(self, name: str, keys: tuple[str, ...], args: tuple[Any, ...]) -> list[bytes]:
         """Run a script that may be run again where its answer got lost."""
-        left = self._patience.tries
+        left, begun = self._patience.tries, False
         while True:
             left -= 1
             try:
                 return await self._link.run(name, keys, args)
-            except QueueUnreachable:
+            except QueueUnreachable as error:
+                begun = error.begun = begun or error.begun
                 if left <= 0 or self._closed:
                     raise
                 await asyncio.sleep(self._patience.retry_secs)

@@ -92,7 +92,8 @@ def check(
         show_bindings(settings)
     if offline:
         if not pbxs:
-            _tell("no PBX is configured", {"check": "pbx", "ok": False, "problem": "no PBX is configured"})
+            # A machine that only sends commands needs none.
+            _tell("no PBX is configured", {"check": "pbx", "ok": True, "warnings": ["no PBX is configured"]})
         return
     if not asyncio.run(_probe(pbxs, settings, listen)):
         raise typer.Exit(FAILED)

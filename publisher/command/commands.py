@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from consumers.commands import CommandClient, QueuedView
+from consumers.commands import CommandClient, NoReplyYet, QueuedView
 from publisher.adapters.log import one_line
 from publisher.command.output import for_people, print_json, say, warn
 from publisher.command.queue_access import pbx_name, queue_client, run_with
 from publisher.command.send import show_reply
 from publisher.command.settings_file import ConfigOption, load_settings
+from schemas.reply import Reason
 from schemas.timestamps import timestamp_text
 
 FAILED = 1
@@ -79,7 +80,8 @@ def show_view(view: QueuedView) -> None:
 def cancel(id: IdArgument, config: ConfigOption = None, pbx: PbxNameOption = None) -> None:
     """Call a command back that has not been sent yet.
 
-    Exit code 0: it will not be sent; 1: it is being sent or over already, or nobody has said yet.
+    Exit code 0: it will not be sent; 1: it is being sent or over already, or nobody has said yet: then the
+    request stands.
     """
     settings = load_settings(config)
     name = pbx_name(settings, pbx)
@@ -93,13 +95,35 @@ async def _cancel(queue: CommandClient, pbx: str, id: str) -> None:
         _unknown(pbx, id)
         return
     answer = await queue.cancel(pbx, id)
-    if answer == "late":
+    if answer == "missing":
+        _unknown(pbx, id)
+    elif answer == "late":
+        _tell_cancel(False, {"id": id, "pbx": pbx, "state": "sending"})
         warn(f"{id} is being sent already, and cannot be called back")
         raise typer.Exit(FAILED)
-    reply = await sent.reply(_CANCEL_SECS)
-    show_reply(reply)
-    if reply.reason not in ("cancelled", "expired"):
+    try:
+        reply = await sent.reply(_CANCEL_SECS)
+    except NoReplyYet:
+        _tell_cancel(None, {"id": id, "pbx": pbx, "state": "queued"})
+        warn(
+            f"nobody serves the queue of {pbx} now, or not within {_CANCEL_SECS:g} s; the request stands, "
+            f"and a collector that comes will honour it: amibus commands show {id}"
+        )
+        raise typer.Exit(FAILED) from None
+    unsent = reply.reason in (Reason.CANCELLED, Reason.EXPIRED)
+    if answer == "final" and for_people():
+        say(one_line(f"{id} was over already, since {reply.at}:"))
+    _tell_cancel(unsent and answer != "final", reply.to_map())
+    if for_people():
+        show_reply(reply)
+    if not unsent or answer == "final":
         raise typer.Exit(FAILED)
+
+
+def _tell_cancel(cancelled: bool | None, more: dict[str, Any]) -> None:
+    """For programs: whether the command was called back; null where nobody has said yet."""
+    if not for_people():
+        print_json({"cancelled": cancelled, **more})
 
 
 def _unknown(pbx: str, id: str) -> None:

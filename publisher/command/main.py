@@ -47,7 +47,9 @@ INTERRUPTED: Final = 130
 DEBUG: Final = "--debug"
 
 # The parser's own words for a number that is too small or too large.
-_OUT_OF_RANGE: Final = re.compile(r"is not in the range|(?:greater|less) than or equal to")
+_OUT_OF_RANGE: Final = re.compile(
+    r"(?P<side>greater|less) than or equal to (?P<bound>[\d.]+\d|\d)|is not in the range (?P<range>\S+)\."
+)
 # The parser's own classes: typer exports the first of them alone, whichever click it stands on.
 _UsageError = cast("type[Any]", typer.BadParameter.__mro__[1])
 _ParserError = cast("type[Any]", typer.BadParameter.__mro__[2])
@@ -158,16 +160,15 @@ def _explain_usage(error: Any) -> int:
 
 def _range(error: Any, message: str) -> str:
     """What a number's option allows, where the parser refused it for its size; empty for another error."""
-    param = getattr(error, "param", None)
-    kind = getattr(param, "type", None)
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    if not _OUT_OF_RANGE.search(message) or param is None or least is most:
+    found = _OUT_OF_RANGE.search(message)
+    names = getattr(getattr(error, "param", None), "opts", None)
+    if found is None or not names:
         return ""
-    bounds = [plain_number(bound) for bound in (least, most) if bound is not None]
-    allowed = (
-        " to ".join(bounds) if len(bounds) == 2 else f"{bounds[0]} or {'less' if least is None else 'more'}"
-    )
-    return f"{param.opts[0]}: is out of range; allowed: {allowed}"
+    if found["bound"]:
+        small = found["side"] == "greater"
+        side, end = ("small", "more") if small else ("large", "less")
+        return f"{names[0]}: is too {side}; allowed: {plain_number(float(found['bound']))} or {end}"
+    return f"{names[0]}: is out of range; allowed: {found['range']}"
 
 
 def _explain_unexpected(error: Exception, debug: bool) -> int:

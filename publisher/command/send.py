@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+import uuid
+from typing import Annotated, Any, Final
 
 import typer
 
-from consumers.commands import CommandClient, CommandError, NoReplyYet, Reply
+from consumers.commands import (
+    CommandClient,
+    CommandError,
+    IdInUse,
+    NoReplyYet,
+    QueueFull,
+    QueueRefused,
+    QueueUnreachable,
+    Reply,
+    SentCommand,
+)
 from publisher.adapters.log import one_line
-from publisher.command.output import for_people, print_json, say
+from publisher.command.output import for_people, print_json, say, warn
 from publisher.command.queue_access import client_and_token, pbx_name, queue_client, run_with
 from publisher.command.settings_file import ConfigOption, load_settings
-from schemas.reply import State
+from publisher.errors import QueueUnreachable as NobodyServes
+from schemas.actions import action_named
+from schemas.reply import Reason, State
 
-FAILED = 1
+FAILED: Final = 1
+NOT_QUEUED: Final = 2
+# What a command has besides its fields.
+_OF_THE_WHOLE: Final = frozenset({"", "v", "id", "client", "action", "priority", "raw", "pbx", "ttl"})
 
 
 def send(
@@ -61,7 +77,13 @@ def send(
 ) -> None:
     """Send a command to a PBX, show how it goes, and end with its outcome.
 
-    Exit code 0: it succeeded; 1: it failed, was rejected, expired, or nobody knows; 2: it was not sent.
+    Every action and its fields: deploy/docs/actions.md; what is wrong with one names the fields there are.
+
+    \b
+    Exit code 0: it succeeded (with --no-wait: it is queued);
+    1: it failed, was rejected, expired, no reply came, or nobody knows;
+    2: nothing was queued: wrong usage or configuration, no queue, one that
+    is full or refuses, an id that stands for another command.
 
     \b
     amibus send Originate Phone=200 Exten=600
@@ -70,11 +92,19 @@ def send(
     """
     settings = load_settings(config)
     fields = fields_of(action, field or [], raw)
-    name, token = client_and_token(settings, client)
-    queue = queue_client(settings, name, token)
-    how = {"expires_secs": expires, "id": id, "raw": raw, "priority": "bulk" if bulk else "interactive"}
-    reply = run_with(queue, _send(queue, pbx_name(settings, pbx), action, fields, how, wait, timeout))
+    name, token, origin = client_and_token(settings, client)
+    pbx = pbx_name(settings, pbx)
+    try:
+        queue = queue_client(settings, name, token)
+    except NobodyServes as error:
+        warn(str(error))
+        raise typer.Exit(NOT_QUEUED) from None
+    how = {"expires_secs": expires, "id": id or uuid.uuid4().hex, "raw": raw}
+    how["priority"] = "bulk" if bulk else "interactive"
+    reply = run_with(queue, _send(queue, pbx, action, fields, how, wait, timeout))
     if reply is not None and reply.state is not State.SUCCEEDED:
+        if reply.reason == Reason.UNAUTHENTICATED and reply.message.startswith("signature"):
+            warn(f"the policy of {pbx} knows no client {name} with that token; the token comes from {origin}")
         raise typer.Exit(FAILED)
 
 
@@ -88,10 +118,7 @@ async def _send(
     patience_secs: float | None,
 ) -> Reply | None:
     began = time.monotonic()
-    try:
-        sent = await queue.send(pbx, action, fields, **how)
-    except CommandError as error:
-        raise typer.BadParameter(str(error), param_hint=action) from None
+    sent = await _queue(queue, pbx, action, fields, how)
     _tell_step(began, "queued", sent.id)
     if not wait:
         return None
@@ -104,6 +131,35 @@ async def _send(
         raise NoReplyYet(f"{error}; ask again: amibus commands show {sent.id}") from None
     show_reply(reply)
     return reply
+
+
+async def _queue(
+    queue: CommandClient, pbx: str, action: str, fields: dict[str, Any], how: dict[str, Any]
+) -> SentCommand:
+    """Put it into the queue; where that is not done, say so and end."""
+    try:
+        return await queue.send(pbx, action, fields, **how)
+    except CommandError as error:
+        raise typer.BadParameter(
+            f"{error}{_its_fields(action, error, how['raw'])}", param_hint=action
+        ) from None
+    except (IdInUse, QueueFull, QueueRefused) as error:
+        warn(str(error))
+        raise typer.Exit(NOT_QUEUED) from None
+    except QueueUnreachable as error:
+        if error.begun:
+            warn(f"{error}; it may be queued all the same: the same again with --id {how['id']} is safe")
+            raise typer.Exit(FAILED) from None
+        warn(str(error))
+        raise typer.Exit(NOT_QUEUED) from None
+
+
+def _its_fields(action: str, error: CommandError, raw: bool) -> str:
+    """What an action takes, after an error in one of its fields that does not say it."""
+    spec = None if raw or error.field in _OF_THE_WHOLE else action_named(action)
+    if spec is None or "is no field of" in str(error):
+        return ""
+    return f"; {spec.name} takes {', '.join(spec.fields) or 'no fields'}"
 
 
 def fields_of(action: str, given: list[str], raw: bool) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 import os
+import re
 import secrets
 import signal
 import ssl
@@ -33,8 +35,10 @@ from publisher.simulator import (
     User,
 )
 from publisher.simulator.actions import NAMES
+from publisher.simulator.options import default_extensions
 
 _NEWS_SECS: Final = 0.2
+_OUTSIDE_DIGITS: Final = 5
 _MAX_RATE: Final = 10_000_000
 # So many ActionIDs that were dialled again are named; the others are counted.
 _MAX_SHOWN: Final = 10
@@ -126,8 +130,8 @@ def simulate(
         write_timeout_secs=write_timeout,
         refusal_delay_secs=1.0,
         tls=_tls(tls_cert, tls_key),
-        busy=frozenset(busy or ()),
-        no_answer=frozenset(no_answer or ()),
+        busy=_phones(busy, "--busy"),
+        no_answer=_phones(no_answer, "--no-answer"),
         ring_secs=ring_secs,
         pace=Pace(ring_secs, talk_secs),
     )
@@ -237,14 +241,31 @@ async def _report(
                     print_json({"trace": "finished", "times": done, "events_sent": pbx.events_sent})
 
 
+def _phones(given: list[str] | None, option: str) -> frozenset[str]:
+    """Extensions of the office, and numbers outside of it, which are longer."""
+    extensions = list(default_extensions())
+    for number in given or ():
+        if number not in extensions and not re.fullmatch(rf"\+?[0-9]{{{_OUTSIDE_DIGITS},20}}", number):
+            raise typer.BadParameter(
+                f"{number!r} is no phone; there are {', '.join(extensions)}, and outside numbers of "
+                f"{_OUTSIDE_DIGITS} digits or more",
+                param_hint=option,
+            )
+    return frozenset(given or ())
+
+
 def _fault(text: str) -> Fault:
     try:
         rule = Fault.parse(text)
     except FaultError as error:
         raise typer.BadParameter(str(error), param_hint="--fault") from error
     if rule.action != "*" and rule.action not in NAMES:
+        close = difflib.get_close_matches(rule.action, sorted(NAMES), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
         raise typer.BadParameter(
-            f"{rule.action!r} is no action that the simulator knows", param_hint="--fault"
+            f"{rule.action!r} is no action that the simulator knows; {hint}there are: "
+            f"{', '.join(sorted(NAMES))}",
+            param_hint="--fault",
         )
     return rule
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from schemas.reply import Step
 from tests.command.amibus import (
@@ -25,6 +27,7 @@ from tests.command.amibus import (
     one_line,
     simulating,
 )
+from tests.services.choice import RedisServer
 
 TOKEN = "not-a-real-token"
 CONFIG = """\
@@ -74,9 +77,9 @@ def configure(folder: Path, port: int, rate: float = 0, policy: str = POLICY) ->
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[None]:
+def serving(folder: Path, **more: str) -> Iterator[None]:
     """A running `amibus run` that takes commands."""
-    process = subprocess.Popen([*COMMAND, "run"], stderr=subprocess.PIPE, cwd=folder, env=environment())
+    process = subprocess.Popen([*COMMAND, "run"], stderr=subprocess.PIPE, cwd=folder, env=environment(**more))
     assert process.stderr is not None
     try:
         told = ""
@@ -157,6 +160,15 @@ def test_what_the_policy_does_not_allow_is_rejected_with_the_fields_name(house: 
     [
         (("Originat", "Phone=200"), "Originate"),
         (("Originate", "Phone=200", "Extem=201"), "Exten"),
+        (
+            ("Originate", "Exten=201"),
+            "Phone: is missing; Originate needs Phone or Channel; Originate takes Phone,",
+        ),
+        (
+            ("Originate", "Phone=200", "Exten=a b"),
+            "; Originate takes Phone, Channel, Exten, Context, Priority,",
+        ),
+        (("Command", "Command=core show uptime"), "is no typed action; others can only be sent raw"),
         (("Originate", "Phone", "Exten=201"), "write NAME=VALUE"),
         (("Originate", "Phone=200", "Phone=201"), "Phone is there twice"),
         (("Originate", "Phone=20\n0", "Exten=201"), "Phone"),
@@ -180,6 +192,10 @@ def test_a_wrong_token_is_refused_without_telling_what_would_be_right(house: Hou
     assert done.returncode == 1
     assert (reply["state"], reply["reason"]) == ("rejected", "unauthenticated")
     assert TOKEN not in done.stdout.decode()
+    assert done.stderr.decode() == (
+        "amibus: the policy of main knows no client crm with that token; "
+        "the token comes from the environment variable AMIBUS_TOKEN\n"
+    )
 
 
 def test_the_same_id_gives_the_same_reply_and_another_command_under_it_is_refused(house: House) -> None:
@@ -187,7 +203,8 @@ def test_the_same_id_gives_the_same_reply_and_another_command_under_it_is_refuse
     again = house.amibus("send", "Ping", "--id", "ping-1")
     assert objects(first.stdout)[-1] == objects(again.stdout)[-1]
     other = house.amibus("send", "QueueStatus", "--id", "ping-1")
-    assert "the id ping-1 stands for another command" in one_line(other, 1)
+    says = "the id ping-1 stands for another command: with other fields, or of another action; "
+    assert says in one_line(other, 2)
 
 
 def test_a_command_can_be_looked_at_afterwards(house: House) -> None:
@@ -207,7 +224,8 @@ def test_what_is_over_is_in_no_list_and_cannot_be_called_back(house: House) -> N
     assert "over-1" not in listed.stdout.decode()
     late = house.amibus("commands", "cancel", "over-1")
     assert late.returncode == 1
-    assert objects(late.stdout)[-1]["state"] == "succeeded"
+    (told,) = objects(late.stdout)
+    assert (told["cancelled"], told["state"], told["id"]) == (False, "succeeded", "over-1")
     assert "knows no command nobody" in one_line(house.amibus("commands", "cancel", "nobody"), 1)
 
 
@@ -225,22 +243,89 @@ def test_a_command_that_waits_is_listed_and_called_back(tmp_path: Path) -> None:
             assert "ask again: amibus commands show waits-1" in one_line(patient, 1)
             back = amibus("commands", "cancel", "waits-1", cwd=tmp_path)
             assert back.returncode == 0
-            assert objects(back.stdout)[-1]["reason"] == "cancelled"
+            (told,) = objects(back.stdout)
+            assert (told["cancelled"], told["state"], told["reason"]) == (True, "rejected", "cancelled")
+            again = amibus("commands", "cancel", "waits-1", cwd=tmp_path)
+            assert again.returncode == 1
+            assert objects(again.stdout)[0]["cancelled"] is False
             assert not amibus("commands", "ls", cwd=tmp_path).stdout
 
 
 def test_without_a_service_the_embedded_queue_says_where_it_would_be(tmp_path: Path) -> None:
     configure(tmp_path, 1)
-    line = one_line(amibus("send", "Ping", cwd=tmp_path), 1)
-    assert "the command queue is inside amibus run" in line
+    says = "the command queue is inside amibus run, and none that takes commands runs on "
+
+    def tells() -> None:
+        assert says in one_line(amibus("send", "Ping", cwd=tmp_path), 2)
+        for words in (("ls",), ("show", "x"), ("cancel", "x")):
+            assert says in one_line(amibus("commands", *words, cwd=tmp_path), 1)
+
+    tells()
+    # What a killed process leaves behind.
+    (tmp_path / "journals").mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "journals" / "commands.sock"))
+    tells()
 
 
 def test_a_redis_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
     configure(tmp_path, 1)
     more = {"AMIBUS__COMMANDS__URL": "redis://user:not-a-real-password@127.0.0.1:1/0"}
-    line = one_line(amibus("send", "Ping", cwd=tmp_path, **more), 1)
+    line = one_line(amibus("send", "Ping", cwd=tmp_path, **more), 2)
     assert "127.0.0.1:1" in line
     assert "not-a-real-password" not in line
+
+
+def redis_of(server: RedisServer, login: str = "") -> dict[str, str]:
+    return {"AMIBUS__COMMANDS__URL": f"redis://{login}{server.host}:{server.port}/0"}
+
+
+def at(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    return amibus(*words, cwd=folder, stdin=b"", **more)
+
+
+def test_where_nothing_was_queued_the_exit_code_is_2(tmp_path: Path, own_redis: RedisServer) -> None:
+    configure(tmp_path, 1)
+    login = "nobody:not-a-real-password@"
+    wrong = one_line(at(tmp_path, "send", "Ping", **redis_of(own_redis, login)), 2)
+    assert "refused the login" in wrong
+    with Redis(host=own_redis.host, port=own_redis.port) as redis:
+        redis.config_set("maxmemory", "1")
+        redis.config_set("maxmemory-policy", "noeviction")
+        full = one_line(at(tmp_path, "send", "Ping", **redis_of(own_redis)), 2)
+        assert "is out of memory" in full
+        redis.config_set("maxmemory", "0")
+        assert redis.keys("amibus:*") == []
+
+
+def test_a_queue_that_does_not_answer_gives_1_and_the_id_to_try_again_with(
+    tmp_path: Path, own_redis: RedisServer
+) -> None:
+    configure(tmp_path, 1)
+    more = {**redis_of(own_redis), "AMIBUS__COMMANDS__TIMEOUT_SECS": "0.2"}
+    own_redis.sigstop()
+    try:
+        line = one_line(at(tmp_path, "send", "Ping", "--id", "p-1", **more), 1)
+    finally:
+        own_redis.sigcont()
+    assert "it may be queued all the same: the same again with --id p-1 is safe" in line
+
+
+def test_a_request_to_cancel_stands_where_nobody_serves_the_queue(
+    tmp_path: Path, own_redis: RedisServer
+) -> None:
+    configure(tmp_path, 1)
+    more = redis_of(own_redis)
+    sent = at(tmp_path, "send", "Ping", "--id", "alone-1", "--no-wait", **more)
+    assert sent.returncode == 0
+    asked = at(tmp_path, "commands", "cancel", "alone-1", **more)
+    assert "nobody serves the queue of main now, or not within 5 s; the request stands" in one_line(asked, 1)
+    assert objects(asked.stdout) == [{"cancelled": None, "id": "alone-1", "pbx": "main", "state": "queued"}]
+    with simulating(cwd=tmp_path) as simulator:
+        configure(tmp_path, simulator.port)
+        with serving(tmp_path, **more):
+            honoured = at(tmp_path, "send", "Ping", "--id", "alone-1", **more)
+    assert objects(honoured.stdout)[-1]["reason"] == "cancelled"
 
 
 def test_who_does_not_say_whose_command_it_is_hears_who_there_is(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_a_fault_of_the_command_line_strikes(tmp_path: Path) -> None:
     ("rule", "part"),
     [
         ("explode", "'explode' is no kind of fault; allowed: no_response"),
-        ("refused:frobnicate", "'frobnicate' is no action that the simulator knows"),
+        ("refused:frobnicate", "'frobnicate' is no action that the simulator knows; there are: "),
+        ("drop_after:orignate", "did you mean originate? there are: absolutetimeout, "),
         ("refused:ping:2", "2 is no probability"),
         ("refused:login", "login can have no fault"),
     ],
@@ -74,6 +75,16 @@ def test_a_wrong_fault_gives_one_line_and_2(capfd: pytest.CaptureFixture[str], r
     assert line.startswith("amibus: Invalid value for --fault: ")
     assert part in line
     assert shown.out == ""
+
+
+@pytest.mark.parametrize("option", ["--busy", "--no-answer"])
+def test_a_phone_that_there_is_not_is_named_with_those_there_are(
+    capfd: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert run(["simulate", option, "999"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"Invalid value for {option}: '999' is no phone; there are 200, 201, " in line
+    assert "219, and outside numbers of 5 digits or more" in line
 
 
 def test_the_page_names_every_kind_of_fault() -> None:

@@ -33,6 +33,34 @@ def test_each_command_explains_itself(capfd: pytest.CaptureFixture[str], verb: s
     assert f"Usage: amibus {verb}" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("group", ["commands", "topology", "journal"])
+def test_a_group_without_a_subcommand_prints_its_help_as_it_is(
+    capfd: pytest.CaptureFixture[str], group: str
+) -> None:
+    assert run([group]) == 2
+    shown = capfd.readouterr()
+    assert run([group, "--help"]) == 0
+    assert shown.out == capfd.readouterr().out
+    assert shown.out.count("\n") > 8
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["commands", "ls", "--limit", "0"], "--limit: is too small; allowed: 1 or more"),
+        (["send", "Ping", "--expires", "0"], "--expires: is too small; allowed: 0.1 or more"),
+        (["send", "Ping", "--expires", "1e9"], "--expires: is too large; allowed: 86400 or less"),
+        (["simulate", "--write-timeout", "0"], "--write-timeout: is too small; allowed: 0.01 or more"),
+    ],
+)
+def test_a_number_out_of_its_range_says_the_range(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert run(arguments) == 2
+    assert capfd.readouterr().err.startswith(f"amibus: {says} (see amibus ")
+
+
 def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
     done = amibus(cwd=tmp_path)
     assert done.returncode == 2
@@ -44,7 +72,7 @@ def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
     [
         (["frobnicate"], "No such command 'frobnicate'"),
         (["decode"], "Missing argument 'FILE'"),
-        (["decode", "x", "--chunk", "0"], "Invalid value for '--chunk'"),
+        (["decode", "x", "--chunk", "0"], "--chunk: is too small; allowed: 1 or more"),
         (["decode", "x", "--chnk", "1"], "No such option"),
         (["decode", "x", "--encoding", "klingon"], "'klingon' is no text encoding"),
         (["decode", "x", "--encoding", "utf-16"], "'utf-16' is no text encoding"),
@@ -276,3 +304,10 @@ def test_every_option_left_out_is_as_good_as_one_that_is_given() -> None:
                     assert most is None or parameter.default <= most, f"{verb.__name__} {name}"
                     checked += 1
     assert checked > 5
+
+
+def test_check_without_a_pbx_says_so_offline_too(tmp_path: Path) -> None:
+    (tmp_path / "amibus.toml").write_text("[commands]\nrate = 5\n")
+    done = amibus("check", "--offline", cwd=tmp_path)
+    assert done.returncode == 0
+    assert objects(done.stdout)[-1] == {"check": "pbx", "ok": True, "warnings": ["no PBX is configured"]}

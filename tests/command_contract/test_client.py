@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.commands import IdInUse, NoReplyYet, Patience, QueueFull, QueueUnreachable
+from consumers.commands import CommandClient, IdInUse, NoReplyYet, Patience, QueueFull, QueueUnreachable
 from publisher.commanding.entries import Memory, QueuedCommand
 from schemas.command_queue import CommandKeys
 from schemas.errors import CommandError
@@ -60,7 +60,9 @@ async def test_a_command_is_sent_followed_and_answered(served: RedisHarness) -> 
         again = await client.send(served.pbx, "Ping", id="a")
         assert await again.reply() == reply
         assert answerer.sent == {"a": 1}
-        with pytest.raises(IdInUse, match="the id a stands for another command"):
+        with pytest.raises(
+            IdInUse, match="the id a stands for another command: with other fields, or of another action"
+        ):
             await client.send(served.pbx, "Status", id="a")
 
 
@@ -305,3 +307,16 @@ async def test_what_nobody_holds_is_forgotten(plain: RedisHarness) -> None:
             await sent.reply()
             del sent
         assert len(client._attended) <= 1
+
+
+def test_the_name_of_the_embedded_queue_is_no_url_and_says_what_would_be_one() -> None:
+    with pytest.raises(ValueError, match=r"reached by its socket: unix:///…/commands\.sock"):
+        CommandClient.connect("embedded", client="crm", token="not-a-real-token")
+
+
+async def test_a_queue_that_nobody_listens_for_has_surely_queued_nothing(tmp_path: Path) -> None:
+    for url in ("redis://127.0.0.1:1", f"unix://{tmp_path}/none.sock", "redis://nowhere.invalid"):
+        async with CommandClient.connect(url, client="crm", token="t" * 16, patience=QUICK) as client:
+            with pytest.raises(QueueUnreachable) as caught:
+                await client.send("main", "Ping")
+            assert not caught.value.begun

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from consumers.errors import ConsumerError, QueueRefused, QueueUnreachable
 from schemas.broker_words import Kind
 from schemas.command_queue import CLIENT_SCRIPTS, client_script
+from schemas.network_words import root_cause
 from schemas.redis_url import RedisUrl
 from schemas.redis_words import redis_verdict
 
@@ -206,8 +208,9 @@ class QueueLink:
 
     def _translated(self, error: BaseException) -> ConsumerError:
         verdict = redis_verdict(self._url, error, self._timeout_secs, answered=self._answered)
-        kind = QueueRefused if verdict.kind is Kind.REFUSED else QueueUnreachable
-        return kind(verdict.sentence)
+        if verdict.kind is Kind.REFUSED:
+            return QueueRefused(verdict.sentence)
+        return QueueUnreachable(verdict.sentence, begun=not _never_connected(error))
 
     async def close(self) -> None:
         """Close the connections. Never raises."""
@@ -224,6 +227,15 @@ class QueueLink:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECS):
                 await asyncio.gather(*map(_close, clients), return_exceptions=True)
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether there was no connection on which anything could have been asked."""
+    root = root_cause(error)
+    if isinstance(root, (ConnectionRefusedError, FileNotFoundError, socket.gaierror)):
+        return True
+    # Of a name with several addresses, each of which refused: asyncio's own words.
+    return type(root) is OSError and str(root).startswith("Multiple exceptions")
 
 
 def _is_cancelled() -> bool:
