@@ -27,20 +27,24 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.call_event import CallEvent
 from schemas.envelope import Event, packet_text
 from schemas.message import Message
 
 SINKS_GROUP: Final = "amibus.sinks"
 
+# What a binding takes: the events of PBXs, or the call events that are made of them.
+AnyEvent: TypeAlias = Event | CallEvent
+
 
 @dataclass(slots=True)
 class SinkEvent:
-    """One event for a sink: decoded, and as it stood on the bus.
+    """One event for a sink: decoded, and as it stood on the bus. A `CallEvent` where its binding is on calls.
 
     `attempt` counts from 1. `message.message_id` is the event's id, the same however often it comes.
     """
 
-    event: Event
+    event: AnyEvent
     message: Message
     attempt: int = 1
 
@@ -49,9 +53,15 @@ class SinkEvent:
         return self.event.id
 
     @property
+    def name(self) -> str:
+        """The event's name as Asterisk wrote it, `control.<kind>`, or a call event's state."""
+        return self.event.state.value if isinstance(self.event, CallEvent) else self.event.event
+
+    @property
     def text(self) -> str:
-        """The packet as Asterisk sent it, `Name: value` and CRLF each; empty for a control event."""
-        return packet_text(self.event)
+        """The packet as Asterisk sent it, `Name: value` and CRLF each; empty for a control event or a call
+        event."""
+        return "" if isinstance(self.event, CallEvent) else packet_text(self.event)
 
 
 @dataclass(slots=True, frozen=True)

@@ -9,6 +9,8 @@ from typing import Final, Protocol
 from schemas.message import Delivery, Message
 
 MAX_WAITING: Final = 5_000_000
+# Below what RabbitMQ 4 takes as one message.
+MAX_STATE_BYTES: Final = 15 * 2**20
 
 
 @dataclass(slots=True, frozen=True)
@@ -18,7 +20,8 @@ class Binding:
     `start` says where a new binding begins: "new" (from now on) or "oldest" (all that is still kept; on
     RabbitMQ a queue can only hold what came after it was declared). `max_waiting`: how many messages may
     wait on the broker; beyond, the oldest are parked. `partitions`: among so many queues, which consumers
-    share, the calls are divided; 0 is one queue without order among its consumers.
+    share, the calls are divided; 0 is one queue without order among its consumers. `single`: one consumer
+    takes, the others stand by.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Binding:
     durable: bool = True
     max_waiting: int = MAX_WAITING
     partitions: int = 0
+    single: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -109,3 +113,31 @@ class BusSource(Protocol):
     async def subscribe(self, name: str, prefetch: int = 500) -> Subscription: ...
 
     async def close(self) -> None: ...
+
+
+class CallBus(Protocol):
+    """Where call events go, and where what is known of the calls that go on outlives the process.
+
+    Every method raises `consumers.errors.ConsumerError` when the bus cannot be used.
+    """
+
+    async def begin(self) -> None:
+        """Called before a subscription to the raw events: what follows is tied to the connection of now, and
+        fails once that is lost, so that nobody whose place was given to another goes on telling."""
+        ...
+
+    async def state(self) -> bytes:
+        """What was saved last; empty where nothing was."""
+        ...
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """In order; when this returns every binding has them for good. What no binding takes is dropped."""
+        ...
+
+    async def save(self, state: bytes) -> None:
+        """In place of what was saved before; at most `MAX_STATE_BYTES`."""
+        ...
+
+    async def forget(self) -> None:
+        """Nothing is saved any more."""
+        ...

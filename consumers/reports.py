@@ -142,3 +142,50 @@ class BindingRefused(BindingReport):
     LEVEL: ClassVar[str] = "error"
 
     reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class FoldingReady(BindingReport):
+    """This process takes its place in the line of those that make call events; one of them does."""
+
+
+@dataclass(slots=True, frozen=True)
+class FoldingBegun(BindingReport):
+    """Call events are made here now; `open_calls` calls were known from before. Other processes stand by."""
+
+    open_calls: int
+
+
+@dataclass(slots=True, frozen=True)
+class FoldingEnded(BindingReport):
+    """Call events are not made here any more: `told` of them went to the bus."""
+
+    told: int
+
+
+@dataclass(slots=True, frozen=True)
+class CallStateLost(BindingReport):
+    """What was known of the calls that go on cannot be read; they are told anew, as `begun_unseen`."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class CallStateNotSaved(BindingReport):
+    """What is known of the calls that go on is too large to be saved: a restart would not know them."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class CallEventsDropped(BindingReport):
+    """Too many call events waited for the binding, and its oldest could not even be parked."""
+
+    LEVEL: ClassVar[str] = "error"
+
+    count: int
+    reason: str

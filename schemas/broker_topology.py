@@ -8,6 +8,10 @@ it, because the journal still has them.
 A binding is a queue `amibus.<name>`, or so many partitions `amibus.<name>:<n>` behind the exchange
 `amibus.<name>:calls`, which hashes the header `call`. What a sink would not take, and what the broker takes
 off a binding's queue by itself, goes by the exchange `ami.dead` to the queue `ami.parked`.
+
+Exchange `ami.calls` (topic) takes call events. It has no alternate: what no queue is bound for is dropped on
+purpose, because the raw events say the same. They are made of what waits in the queue `amibus._calls`, by one
+consumer at a time; what that knows of the calls that go on is the one message in `ami.calls.state`.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.call_event import CALLS_EXCHANGE
 from schemas.message import EVENTS_EXCHANGE, UNROUTED_EXCHANGE, UNROUTED_QUEUE
 
 UNROUTED_MAX_MESSAGES: Final = 100_000
@@ -64,6 +69,12 @@ PARKED: Final = QueueSpec(
     {"x-queue-type": "quorum", "x-max-length": PARKED_MAX_MESSAGES, "x-overflow": "reject-publish"},
 )
 PARKED_BINDING: Final = BindingSpec(PARKED.name, DEAD.name, "")
+
+CALLS: Final = ExchangeSpec(CALLS_EXCHANGE, "topic")
+# The newest message drives out the one before it.
+CALLS_STATE: Final = QueueSpec(
+    f"{CALLS_EXCHANGE}.state", {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "drop-head"}
+)
 
 
 def partition_exchange(binding: str) -> ExchangeSpec:

@@ -53,7 +53,7 @@ class BindingSet:
         with what waits there. A sink that cannot be made is told, and its binding stays as it was."""
         async with self._changing:
             wanted = {definition.name: definition for definition in definitions}
-            gone = [name for name in self._served if name not in wanted]
+            gone = [name for name, served in self._served.items() if _moved(served, wanted.get(name))]
             await asyncio.gather(*(self._remove(name) for name in gone))
             changed = [
                 definition
@@ -126,3 +126,8 @@ class BindingSet:
         served = self._served.pop(name)
         served.task.cancel()
         await asyncio.gather(served.task, return_exceptions=True)
+
+
+def _moved(served: _Served, wanted: BindingDefinition | None) -> bool:
+    """Whether it is to be taken off its bus: it is gone, or takes from another one."""
+    return wanted is None or wanted.on != served.definition.on

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
-from consumers.plugin import SinkEvent
-from schemas.codecs import decode
+from consumers.plugin import AnyEvent, SinkEvent
+from schemas.call_event import CallEvent, CallState
+from schemas.codecs import decode, decode_map
 from schemas.envelope import Event
 from schemas.errors import DecodeError
-from schemas.message import Delivery
+from schemas.message import Delivery, Message
+
+_CALL_STATES: Final = frozenset(state.value for state in CallState)
 
 
 class Answer(Enum):
@@ -30,7 +33,7 @@ class Answer(Enum):
 class Gate(Protocol):
     """The filter of one binding."""
 
-    async def answers(self, events: Sequence[Event]) -> Sequence[Answer]:
+    async def answers(self, events: Sequence[AnyEvent]) -> Sequence[Answer]:
         """One for each event, in order."""
         ...
 
@@ -47,7 +50,7 @@ class OpenGate:
 
     quarantine_secs = 0.0
 
-    async def answers(self, events: Sequence[Event]) -> Sequence[Answer]:
+    async def answers(self, events: Sequence[AnyEvent]) -> Sequence[Answer]:
         return [Answer.YES] * len(events)
 
     async def close(self) -> None:
@@ -68,9 +71,18 @@ def decode_all(deliveries: Sequence[Delivery]) -> Decoded:
     for delivery in deliveries:
         message = delivery.message
         try:
-            event = decode(message.content_type, message.body)
+            event = read_event(message)
         except DecodeError as error:
             decoded.bad.append((delivery, f"the body cannot be read: {error}"))
         else:
             decoded.good.append((delivery, SinkEvent(event, message)))
     return decoded
+
+
+def read_event(message: Message) -> AnyEvent:
+    """The event, or the call event, that a message holds. Raises `DecodeError`."""
+    if message.type not in _CALL_STATES:
+        return decode(message.content_type, message.body)
+    # A PBX may name an event of its own so too.
+    body = decode_map(message.content_type, message.body)
+    return CallEvent.from_map(body) if "state" in body else Event.from_map(body)

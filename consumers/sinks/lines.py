@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from consumers.plugin import DONE, Outcome, Reject, SinkEvent
+from schemas.call_event import CallEvent
 from schemas.codecs import json_body
 from schemas.errors import EncodeError
 
@@ -27,12 +28,25 @@ def json_line(event: SinkEvent) -> bytes:
 
 
 def packet(event: SinkEvent) -> bytes:
-    """The packet and the empty line after it. A control event, which no PBX sent, is written as one."""
+    """The packet and the empty line after it. What no PBX sent, a control event or a call event, is written
+    as one; of a call event what is a text or a number, and of each party its number."""
     text = event.text
     if not text:
-        told = {"Event": event.event.event, **(event.event.control or {})}
+        told = {"Event": event.name, **_told(event)}
         text = "".join(f"{name}: {_LINE_ENDS.sub(' ', str(value))}\r\n" for name, value in told.items())
     return f"{text}\r\n".encode(errors="replace")
+
+
+def _told(event: SinkEvent) -> dict[str, Any]:
+    if not isinstance(event.event, CallEvent):
+        return event.event.control or {}
+    told: dict[str, Any] = {}
+    for name, value in event.event.to_map().items():
+        if isinstance(value, dict):
+            told[name] = value["number"]
+        elif not isinstance(value, list) and name not in ("event", "state"):
+            told[name] = value
+    return told
 
 
 def written(

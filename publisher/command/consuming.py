@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from consumers.adapters.embedded_calls import FILE_NAME as CALLS_FILE
+from consumers.adapters.embedded_calls import EmbeddedCalls
 from consumers.adapters.parking_file import FILE_NAME as PARKING_FILE
 from consumers.adapters.parking_file import ParkingFile
+from consumers.adapters.rabbitmq.calls import RabbitCalls
 from consumers.adapters.rabbitmq.driver import SourceSettings
 from consumers.adapters.rabbitmq.lot import RabbitLot
 from consumers.adapters.rabbitmq.source import RabbitSource
 from consumers.adapters.replaying_source import ReplayingSource
 from consumers.app.binding_set import BindingSet
-from consumers.app.definition import EVENTS
-from consumers.ports import BusSource, ParkingLot
+from consumers.app.definition import CALLS, EVENTS, BindingDefinition
+from consumers.app.fold_keeper import FoldKeeper
+from consumers.folding import FOLDING, FoldingSettings
+from consumers.ports import BusSource, CallBus, ParkingLot
 from consumers.reports import BindingReporter, ConfigurationChanged, ConfigurationRefused
 from publisher.app import rabbit_settings
 from publisher.command.bindings import definitions_of
@@ -26,6 +31,7 @@ from publisher.configuration.loading import load
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
+from schemas.broker_topology import CALLS as CALLS_EXCHANGE
 
 _LOOK_SECS: Final = 2.0
 
@@ -52,24 +58,47 @@ def parking_lot_of(settings: Settings) -> ParkingLot:
 
 
 class Consuming:
-    """The consumers of one process. `embedded` is the bus in it, None with a broker."""
+    """The consumers of one process. `embedded` is the bus in it, None with a broker. `trunks`: of each PBX by
+    name, the peers that are trunks.
 
-    def __init__(self, settings: Settings, embedded: BusSource | None, report: BindingReporter) -> None:
+    Call events are made where some binding is on calls; with a broker, by one of the processes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        embedded: BusSource | None,
+        report: BindingReporter,
+        trunks: Mapping[str, Iterable[str]],
+    ) -> None:
         self._report = report
         self._lot = parking_lot_of(settings)
         events: BusSource
+        taken: BusSource
+        calls: BusSource
+        told: CallBus
         if embedded is not None:
             assert isinstance(self._lot, ParkingFile)
-            events = ReplayingSource(embedded, self._lot)
+            file = EmbeddedCalls(settings.journal.dir / CALLS_FILE, self._lot, report, FOLDING)
+            taken = events = ReplayingSource(embedded, self._lot)
+            told, calls = file, ReplayingSource(file, self._lot)
+            self._closing: Sequence[BusSource] = [file]
         else:
             events = RabbitSource(broker_settings(settings, "ami-bus consumers"))
-        self._sources: Mapping[str, BusSource] = {EVENTS: events}
+            calls = RabbitSource(broker_settings(settings, "ami-bus consumers of calls"), CALLS_EXCHANGE)
+            # Of its own: a broker that is short of memory stops the connections that publish.
+            how = broker_settings(settings, "ami-bus call events")
+            taken = own = RabbitSource(how)
+            told = RabbitCalls(own, how.url)
+            self._closing = [events, calls, taken]
         self._settings = settings
-        self.bindings = BindingSet(self._sources, self._lot, report)
+        folding = FoldingSettings(content_type=settings.bus.media_type)
+        self._folding = FoldKeeper(taken, told, self._lot, trunks, report, folding)
+        self.bindings = BindingSet({EVENTS: events, CALLS: calls}, self._lot, report)
 
     async def start(self) -> None:
         """Serve the bindings of the configuration. Raises `ConfigurationError`."""
-        await self.bindings.apply(definitions_of(self._settings))
+        await self._apply(definitions_of(self._settings))
 
     async def follow(self, file: Path) -> None:
         """Take over changed bindings when the file changes or SIGHUP comes, until cancelled. What is wrong is
@@ -95,7 +124,7 @@ class Consuming:
         except ConfigurationError as error:
             self._report(ConfigurationRefused("", str(error)))
             return
-        await self.bindings.apply(definitions)
+        await self._apply(definitions)
         others = [
             name
             for name in Settings.model_fields
@@ -105,12 +134,17 @@ class Consuming:
             ConfigurationChanged("", tuple(self.bindings.names), tuple(f"[{name}]" for name in others))
         )
 
+    async def _apply(self, definitions: Sequence[BindingDefinition]) -> None:
+        # The bindings first: they are to have what the fold tells from its beginning.
+        await self.bindings.apply(definitions)
+        await self._folding.apply(any(one.on == CALLS for one in definitions))
+
     async def close(self) -> None:
-        """Drain the bindings, then leave the bus."""
+        """End the folding, drain the bindings, then leave the bus."""
+        await self._folding.close()
         await self.bindings.close()
-        for source in self._sources.values():
-            if not isinstance(source, ReplayingSource):
-                await source.close()
+        for source in self._closing:
+            await source.close()
         await self._lot.close()
 
 

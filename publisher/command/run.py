@@ -88,6 +88,7 @@ async def serve(
     if CONSUMERS in roles:
         # What is wrong with a binding is told before anything begins.
         definitions_of(settings)
+    trunks = {pbx.name: pbx.trunks for pbx in settings.pbx}
     if COLLECTOR not in roles:
         settings = settings.model_copy(update={"pbx": []})
     stop = stop_on_signals()
@@ -97,7 +98,7 @@ async def serve(
     commands = CommandsApp(settings, report, clock) if COMMANDER in roles else None
     app = PublisherApp(settings, report, clock, commands=commands)
     await app.start()
-    consuming = Consuming(settings, app.embedded, report) if CONSUMERS in roles else None
+    consuming = Consuming(settings, app.embedded, report, trunks) if CONSUMERS in roles else None
     interpreter.tune()
     printer = EventPrinter(calls_only=True)
     if for_people():

@@ -31,6 +31,7 @@ LAYERS: dict[str, int] = {
     "consumers.calls": 3,
     "consumers.dispatching": 3,
     "consumers.adapters": 3,
+    "consumers.folding": 4,
     "consumers.sinks": 4,
     "consumers.commands": 4,
     "consumers.testing": 5,

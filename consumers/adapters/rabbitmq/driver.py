@@ -22,6 +22,7 @@ from yarl import URL
 
 from consumers.errors import BusLost, BusRefused, BusUnreachable, ConsumerError
 from schemas.broker_topology import (
+    CALLS,
     DEAD,
     EVENTS,
     PARKED,
@@ -166,7 +167,7 @@ async def open_connection(settings: SourceSettings, *, declare: bool = True) -> 
 async def _declare(connection: Connection) -> None:
     """The same exchanges as the publisher's, so that neither side must start first; and the parking lot."""
     async with connection.channel() as channel:
-        for spec in (UNROUTED, EVENTS, DEAD):
+        for spec in (UNROUTED, EVENTS, DEAD, CALLS):
             await channel.declare_exchange(spec.name, spec.type, durable=True, arguments=dict(spec.arguments))
         for kept, binding in ((UNROUTED_KEPT, UNROUTED_BINDING), (PARKED, PARKED_BINDING)):
             arguments: dict[str, Any] = dict(kept.arguments)

@@ -39,7 +39,7 @@ from consumers.adapters.rabbitmq.driver import (
 from consumers.adapters.rabbitmq.subscription import RabbitSubscription
 from consumers.errors import BusRefused
 from consumers.ports import Binding
-from schemas.broker_topology import DEAD, EVENTS, QUEUE_PREFIX, partition_exchange, queue_name
+from schemas.broker_topology import DEAD, EVENTS, QUEUE_PREFIX, ExchangeSpec, partition_exchange, queue_name
 
 _SLOTS: Final = 3
 _WEIGHT: Final = "1"
@@ -47,10 +47,15 @@ _DELIVERIES: Final = 100
 
 
 class RabbitSource:
-    """Implements `consumers.ports.BusSource`. Connects when first used, and anew after a loss."""
+    """Implements `consumers.ports.BusSource`. Connects when first used, and anew after a loss.
 
-    def __init__(self, settings: SourceSettings) -> None:
+    `exchange` is where the bindings take from. A binding's name is of one source only: two of the same name
+    on different exchanges would be one queue.
+    """
+
+    def __init__(self, settings: SourceSettings, exchange: ExchangeSpec = EVENTS) -> None:
         self._settings = settings
+        self._exchange = exchange.name
         self._connection: Connection | None = None
         self._wanted: dict[str, list[str]] = {}
         self._transient: dict[str, Binding] = {}
@@ -60,7 +65,7 @@ class RabbitSource:
 
     async def bind(self, binding: Binding) -> None:
         """Make the binding, or bring it to these keys without losing or repeating a message meanwhile."""
-        connection = await self._connected()
+        connection = await self.connection()
         async with Translating(self._settings.url):
             if binding.durable:
                 await self._bind_durable(connection, binding)
@@ -69,7 +74,7 @@ class RabbitSource:
 
     async def unbind(self, name: str) -> None:
         """Remove the binding's queue with what waits in it, and its exchanges."""
-        connection = await self._connected()
+        connection = await self.connection()
         self._transient.pop(name, None)
         transient = self._transient_queues.pop(name, None)
         async with Translating(self._settings.url), connection.channel() as channel:
@@ -82,7 +87,7 @@ class RabbitSource:
         """As the port says; what is left from before goes when it is empty."""
         if name in self._transient:
             return [name]
-        connection = await self._connected()
+        connection = await self.connection()
         wanted = self._wanted.get(name)
         async with Translating(self._settings.url):
             queues = await self._queues(connection, name)
@@ -108,7 +113,7 @@ class RabbitSource:
 
     async def subscribe(self, name: str, prefetch: int = 500) -> RabbitSubscription:
         """Begin to take deliveries. Raises `BusRefused` when there is no such binding."""
-        connection = await self._connected()
+        connection = await self.connection()
         if name in self._transient and name not in self._transient_queues:
             await self.bind(self._transient[name])
         queue = self._transient_queues.get(name) or queue_name(name)
@@ -132,7 +137,8 @@ class RabbitSource:
         if connection is not None:
             await close_connection(connection)
 
-    async def _connected(self) -> Connection:
+    async def connection(self) -> Connection:
+        """The connection of now. Raises `BusRefused` and `BusUnreachable`."""
         async with self._connecting:
             if self._connection is not None and self._connection.alive:
                 return self._connection
@@ -159,7 +165,7 @@ class RabbitSource:
                 await channel.exchange_delete(free)
             exchange = await channel.declare_exchange(free, "fanout", durable=True)
             for key in dict.fromkeys(binding.keys):
-                await exchange.bind(EVENTS.name, key)
+                await exchange.bind(self._exchange, key)
             if binding.partitions:
                 divided = await channel.get_exchange(partition_exchange(binding.name).name, ensure=False)
                 await divided.bind(free)
@@ -197,7 +203,7 @@ class RabbitSource:
         }
         if self._settings.queue_type == "quorum":
             arguments["x-delivery-limit"] = _DELIVERIES
-        if binding.partitions:
+        if binding.partitions or binding.single:
             arguments["x-single-active-consumer"] = True
         try:
             async with connection.channel() as channel:
@@ -214,10 +220,10 @@ class RabbitSource:
                 known or f"{queue_name(binding.name)}.{uuid.uuid4().hex}", exclusive=True, auto_delete=False
             )
             for key in dict.fromkeys(binding.keys):
-                await queue.bind(EVENTS.name, key)
+                await queue.bind(self._exchange, key)
             if before is not None and known is not None:
                 for key in set(before.keys) - set(binding.keys):
-                    await queue.unbind(EVENTS.name, key)
+                    await queue.unbind(self._exchange, key)
         self._transient[binding.name] = binding
         self._transient_queues[binding.name] = queue.name
 

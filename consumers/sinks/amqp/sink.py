@@ -41,7 +41,8 @@ from consumers.sinks.secrets import url_source
 from consumers.sinks.tls import tls_context
 from consumers.sinks.verdicts import Verdicts
 from schemas.broker_url import BrokerUrl
-from schemas.codecs import encode
+from schemas.call_event import CALLS_EXCHANGE
+from schemas.codecs import body_writer
 from schemas.errors import EncodeError
 from schemas.message import EVENTS_EXCHANGE, JSON, MSGPACK
 
@@ -63,9 +64,9 @@ class AmqpSink:
         self._exchange_type = options.exchange_type or (EXCHANGE_TYPE if self._wazo else "")
         if not self._exchange:
             raise SinkMisconfigured("exchange must be given, and cannot be the broker's default one")
-        if self._exchange == EVENTS_EXCHANGE and not options.other_bus:
+        if self._exchange in (EVENTS_EXCHANGE, CALLS_EXCHANGE) and not options.other_bus:
             raise SinkMisconfigured(
-                f"exchange: on the bus itself events published to {EVENTS_EXCHANGE} would go round for ever;"
+                f"exchange: on the bus itself events published to {self._exchange} would go round for ever;"
                 " for another broker's, set other_bus = true"
             )
         try:
@@ -173,7 +174,7 @@ class AmqpSink:
         else:
             key, headers = self._template.key(event), self._headers(event)
             same = message.content_type == content_type
-            body = message.body if same else encode(content_type, event.event)
+            body = message.body if same else body_writer(content_type)(event.event.to_map())
         if len(message.message_id.encode(errors="replace")) > _SHORT_BYTES:
             raise ValueError(f"its id is longer than {_SHORT_BYTES} bytes")
         kind = _clean(message.type).encode()[:_SHORT_BYTES].decode(errors="ignore")

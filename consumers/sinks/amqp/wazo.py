@@ -13,7 +13,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from consumers.plugin import SinkEvent
+from schemas.call_event import CallEvent
 from schemas.codecs import json_body
+from schemas.envelope import Event
+from schemas.errors import EncodeError
 
 EXCHANGE: Final = "wazo-headers"
 EXCHANGE_TYPE: Final = "headers"
@@ -22,21 +25,24 @@ _VARIABLE: Final = "ChanVariable"
 
 def wazo_message(event: SinkEvent, origin_uuid: str) -> tuple[str, dict[str, Any], bytes]:
     """Routing key, headers and body. Raises `EncodeError`."""
-    name = event.event.event.encode(errors="replace").decode()
+    told = event.event
+    if isinstance(told, CallEvent):
+        raise EncodeError('format = "wazo" has no form for call events; json and msgpack have')
+    name = told.event.encode(errors="replace").decode()
     headers = {
         "name": name,
         "required_access": f"event.{name}",
-        "origin_uuid": origin_uuid or event.event.pbx,
-        "timestamp": event.event.received_at,
+        "origin_uuid": origin_uuid or told.pbx,
+        "timestamp": told.received_at,
     }
-    return f"ami.{name}", headers, json_body({**headers, "data": _data(event)})
+    return f"ami.{name}", headers, json_body({**headers, "data": _data(told)})
 
 
-def _data(event: SinkEvent) -> dict[str, Any]:
-    if event.event.control is not None:
-        return event.event.control
+def _data(event: Event) -> dict[str, Any]:
+    if event.control is not None:
+        return event.control
     data: dict[str, Any] = {}
-    for name, value in event.event.fields.items():
+    for name, value in event.fields.items():
         values = [value] if isinstance(value, str) else value
         if name == _VARIABLE:
             data[name] = _variables(values)

@@ -19,7 +19,7 @@ from consumers.plugin import DONE, Outcome, Reject, SinkContext, SinkEvent, Sink
 from consumers.sinks.redis_stream.options import RedisStreamOptions
 from consumers.sinks.secrets import url_source
 from consumers.sinks.tls import tls_context
-from schemas.codecs import encode
+from schemas.codecs import body_writer
 from schemas.errors import EncodeError
 from schemas.message import JSON, MSGPACK
 from schemas.redis_url import RedisUrl
@@ -89,8 +89,8 @@ class RedisStreamSink:
     def _entry(self, event: SinkEvent) -> Entry:
         message = event.message
         same = message.content_type == self._content_type
-        body = message.body if same else encode(self._content_type, event.event)
-        texts = (event.id, message.routing_key, event.event.event)
+        body = message.body if same else body_writer(self._content_type)(event.event.to_map())
+        texts = (event.id, message.routing_key, event.name)
         id, key, kind = (text.encode(errors="replace") for text in texts)
         return id, key, kind, body
 

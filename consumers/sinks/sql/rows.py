@@ -1,4 +1,5 @@
-"""Events as rows.
+"""Events as rows. Of a call event `event` is the state, `received_at` its `at`, and what has no column of its
+own is in `fields`.
 
 PostgreSQL's text cannot hold a NUL character, nor can any UTF-8 a lone surrogate: both are written as U+FFFD,
 and `replaced` says so. The same in SQLite, so that one table can be copied to the other.
@@ -8,19 +9,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from consumers.plugin import AnyEvent
+from schemas.call_event import CallEvent
 from schemas.codecs import decodable
-from schemas.envelope import Event
+from schemas.timestamps import parse_timestamp
 
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 
-def row_of(event: Event) -> dict[str, Any]:
+def row_of(event: AnyEvent) -> dict[str, Any]:
     """The row's values by column."""
     body = event.to_map()
     replaced = not _is_storable(body)
     if replaced:
         body = _without_nul(decodable(body))
+    if isinstance(event, CallEvent):
+        return _call_row(body) | {"replaced": replaced}
     return {
         "id": body["id"],
         "pbx": body["pbx"],
@@ -36,6 +41,20 @@ def row_of(event: Event) -> dict[str, Any]:
         "snapshot": event.snapshot,
         "synthetic": event.synthetic,
         "replaced": replaced,
+    }
+
+
+def _call_row(body: dict[str, Any]) -> dict[str, Any]:
+    names = ("id", "pbx", "epoch", "seq", "call", "extensions")
+    return {
+        **{name: body[name] for name in names},
+        "received_at": parse_timestamp(body["at"]),
+        "event": body["state"],
+        "linkedid": body.get("linkedid", ""),
+        "fields": {name: value for name, value in body.items() if name not in names},
+        "control": None,
+        "snapshot": False,
+        "synthetic": False,
     }
 
 
