@@ -32,6 +32,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic
 
+from consumers.filtering.background import background_thread
 from consumers.filtering.event_filter import CompiledFilter, EventFilter
 from consumers.filtering.filter_index import FilterIndex
 from consumers.filtering.judgement import Judge
@@ -56,7 +57,7 @@ Reporter = Callable[[PatternQuarantined], None]
 
 # Matching holds the interpreter nearly all the time: more threads would not make it faster.
 _matching: Final = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "filter")
-_building: Final = ThreadPoolExecutor(1, "filter-build")
+_building: Final = background_thread("filter-build")
 
 
 _Found = tuple[list[Registration], list[tuple[Registration, Reason]]]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+from consumers.filtering.background import background_thread
 from consumers.filtering.packet import Packet
 from consumers.filtering.registration import Registration
 from consumers.filtering.verdicts import BUSY, Answer
@@ -45,7 +46,7 @@ class SlowLane:
                 return (), None
             self._waiting += len(taken)
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, "filter-slow")
+                self._pool = background_thread("filter-slow")
             return taken, self._pool.submit(self._work, taken)
 
     def _work(self, pairs: Sequence[Pair]) -> list[Answer]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks import backlog, commands, decode, latency, path
+from tests.benchmarks import backlog, commands, decode, filters, latency, path
 from tests.benchmarks.broker import Broker
 from tests.benchmarks.figures import Row, print_table, write_json
 from tests.benchmarks.machine import this_machine
@@ -22,7 +22,7 @@ from tests.services.choice import ServicesMissing
 from tests.services.guard import Guard
 from tests.services.server_process import ServerFailed
 
-PARTS = ("decode", "path", "latency", "backlog", "commands")
+PARTS = ("decode", "filters", "path", "latency", "backlog", "commands")
 BROKERS = frozenset({"path", "latency", "backlog"})
 
 
@@ -39,9 +39,10 @@ class Size:
     single_commands: int = 1_000
     many_commands: int = 10_000
     command_rounds: int = 5
+    filter_rounds: int = 5
 
 
-QUICK = Size(3, 20_000, 2, 4, 1, 50_000, 200, 2_000, 2)
+QUICK = Size(3, 20_000, 2, 4, 1, 50_000, 200, 2_000, 2, 2)
 
 
 def main() -> int:
@@ -81,6 +82,9 @@ async def _measure(parts: Sequence[str], size: Size) -> tuple[list[Row], str]:
     if "decode" in parts:
         _say("decode")
         rows += decode.measure(size.decode_runs)
+    if "filters" in parts:
+        _say("filters")
+        rows += await filters.measure(size.filter_rounds)
     version = ""
     guard = Guard()
     try:
