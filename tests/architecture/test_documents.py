@@ -28,7 +28,7 @@ from publisher.services import link
 from schemas import check_pattern, decode, routing_keys
 from schemas.actions import Group
 from schemas.message import JSON
-from schemas.reply import FINAL, Reason
+from schemas.reply import FINAL, Reason, State, Step
 from tests.architecture import reference
 from tests.architecture.blocks import PAGES, ROOT, Block, blocks, command_lines, links, table
 from tests.architecture.test_layers import LAYERS
@@ -232,6 +232,9 @@ def test_the_table_of_causes_is_complete() -> None:
 def test_the_tables_of_states_and_reasons_are_complete() -> None:
     page = DOCS / "commands.md"
     assert {row[0] for row in table(page, "state")} == {str(state) for state in FINAL}
+    assert {row[0] for row in table(page, "on the way")} == {str(state) for state in State if not state.final}
+    told = [str(step) for step in Step if step not in (Step.QUEUED, Step.CLAIMED)]
+    assert [row[0] for row in table(page, "step")] == [*told, "final"]
     rows = table(page, "reason")
     assert [row[0] for row in rows] == [str(reason) for reason in Reason]
     assert {row[1] for row in rows} == {str(state) for state in FINAL} - {"succeeded"}
