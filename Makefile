@@ -42,8 +42,10 @@ $(VENV)/.test-ready: pyproject.toml $(VENV)/.run-ready
 services:
 	@sh tests/services/install.sh
 
+# Two at a time: much of it is waiting for servers that are killed and come back.
+TEST_WORKERS ?= 2
 test: $(VENV)/.test-ready services
-	$(PY) -m pytest -m 'not soak' $(PYTEST_ARGS)
+	$(PY) -m pytest -m 'not soak' -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.test-ready
 	$(VENV)/bin/ruff format --check .

@@ -54,7 +54,8 @@ async def test_a_broker_killed_while_it_is_published_to_costs_nothing(
         own_rabbitmq.kill9()
         await asyncio.to_thread(own_rabbitmq.start)
         await whole.flowing()
-        await check(whole, 1)
+        # A broker that has just begun to start may end the first session that it gets.
+        await check(whole, 2)
 
 
 @pytest.mark.parametrize(
