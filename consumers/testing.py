@@ -23,7 +23,8 @@ from consumers.errors import SinkUnavailable
 from consumers.plugin import Done, Outcome, Reject, Retry, Sink, SinkContext, SinkEvent, SinkOptions, SinkType
 from consumers.sinks.lanes import lane_of
 from consumers.sinks.registry import FoundSink
-from schemas.codecs import encode
+from schemas.call_event import CallEvent, CallState, call_event_id, call_keys
+from schemas.codecs import body_writer, encode
 from schemas.envelope import Event, Fields, event_id
 from schemas.message import MSGPACK, Headers, Message
 from schemas.routing import control_key, routing_keys
@@ -84,6 +85,48 @@ def sink_event(
         content_type=content_type,
     )
     return SinkEvent(event, message, attempt)
+
+
+def sink_call_event(
+    state: str = "answered",
+    *,
+    pbx: str = "main",
+    seq: int = 1,
+    extensions: Iterable[str] = ("200", "202"),
+    call: str = "1795424093.1",
+    content_type: str = MSGPACK,
+    **more: Any,
+) -> SinkEvent:
+    """A call event as a sink gets it where its binding is on calls. `more` are further keys of its body."""
+    at = timestamp_text(_BEGIN_US + seq * 1000)
+    event = CallEvent.from_map(
+        {
+            "v": 1,
+            "id": call_event_id(event_id(pbx, EPOCH, seq), CallState(state), 0),
+            "pbx": pbx,
+            "epoch": EPOCH,
+            "seq": seq,
+            "event": "Newstate",
+            "call": call,
+            "state": state,
+            "at": at,
+            "begun_at": at,
+            "extensions": list(extensions),
+            "uniqueids": [call],
+            **more,
+        }
+    )
+    keys = call_keys(event)
+    message = Message(
+        routing_key=keys[0],
+        headers=Headers(pbx, EPOCH, seq, call, event.linkedid, keys[1:]),
+        message_id=event.id,
+        type=state,
+        timestamp=(_BEGIN_US + seq * 1000) // 1_000_000,
+        body=body_writer(content_type)(event.to_map()),
+        content_type=content_type,
+    )
+    return SinkEvent(event, message)
 
 
 def sink_events(count: int, *, first: int = 1, calls: int = 1, pbx: str = "main") -> list[SinkEvent]:

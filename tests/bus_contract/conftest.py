@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bus_contract.calls import EmbeddedCallsHarness, RabbitCallsHarness
 from tests.bus_contract.embedded import EmbeddedHarness
 from tests.bus_contract.harness import Harness, Numbers
 from tests.bus_contract.rabbit import RabbitHarness
@@ -24,10 +25,22 @@ async def rabbitmq(request: pytest.FixtureRequest, _folder: Path) -> Harness:
     return harness
 
 
+async def embedded_calls(_request: pytest.FixtureRequest, folder: Path) -> Harness:
+    return EmbeddedCallsHarness(folder)
+
+
+async def rabbitmq_calls(request: pytest.FixtureRequest, _folder: Path) -> Harness:
+    harness = RabbitCallsHarness(request.getfixturevalue("rabbitmq").amqp_url)
+    await harness.open()
+    return harness
+
+
 # A maker gets the request, for fixtures such as the run's RabbitMQ, and a folder of its own.
 HARNESSES: dict[str, Callable[[pytest.FixtureRequest, Path], Awaitable[Harness]]] = {
     "embedded": embedded,
     "rabbitmq": rabbitmq,
+    "embedded calls": embedded_calls,
+    "rabbitmq calls": rabbitmq_calls,
 }
 
 

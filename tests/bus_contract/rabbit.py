@@ -28,6 +28,9 @@ class NamedSource:
     async def unbind(self, name: str) -> None:
         await self._source.unbind(name)
 
+    async def places(self, name: str) -> Sequence[str]:
+        return await self._source.places(name)
+
     async def subscribe(self, name: str, prefetch: int = 500) -> Subscription:
         return await self._source.subscribe(name, prefetch)
 
