@@ -25,6 +25,7 @@ from publisher.command import (
     commands,
     decode,
     demo,
+    filter,
     journal,
     parked,
     record,
@@ -74,6 +75,7 @@ app.command("simulate")(simulate.simulate)
 app.command("record")(record.record)
 app.command("decode")(decode.decode)
 app.add_typer(journal.journal, name="journal")
+app.add_typer(filter.filters, name="filter")
 app.add_typer(parked.parked, name="parked")
 app.add_typer(topology.topology, name="topology")
 app.command("schema")(schema.schema)
