@@ -151,7 +151,10 @@ def _end_quietly() -> int:
 def _explain_usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
-        print(context.get_help())
+        try:
+            print(context.get_help(), flush=True)
+        except BrokenPipeError:
+            return _end_quietly()
         return USAGE
     path = context.command_path if context is not None else "amibus"
     message = " ".join(str(error.format_message()).split())

@@ -311,3 +311,10 @@ def test_check_without_a_pbx_says_so_offline_too(tmp_path: Path) -> None:
     done = amibus("check", "--offline", cwd=tmp_path)
     assert done.returncode == 0
     assert objects(done.stdout)[-1] == {"check": "pbx", "ok": True, "warnings": ["no PBX is configured"]}
+
+
+def test_whoever_has_read_enough_of_a_group_s_help_sees_no_trouble(tmp_path: Path) -> None:
+    line = " ".join((*COMMAND, "commands"))
+    shell = ["sh", "-c", f"{line} | true"]
+    done = subprocess.run(shell, capture_output=True, cwd=tmp_path, env=environment(), timeout=60)
+    assert done.stderr == b""
