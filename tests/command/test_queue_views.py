@@ -7,9 +7,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+import typer
 
+from consumers.commands import CommandClient, Reply, State
 from consumers.commands.view import view_of
 from publisher.adapters.redis_commands.driver import RedisSettings, client_maker
+from publisher.command import commands
 from publisher.command.commands import as_map, line_of, show_view
 from schemas.command_queue import CommandKeys
 from schemas.redis_url import RedisUrl
@@ -76,3 +79,22 @@ async def test_one_bad_hash_does_not_lose_the_list(redis_server: RedisServer, tm
     finally:
         await client.delete(keys.active, *map(keys.command, ("large", "long", "good", "text")))
         await client.aclose()
+
+
+async def test_a_command_that_was_over_already_is_told_with_its_state_and_when(
+    redis_server: RedisServer,
+) -> None:
+    pbx = f"pbx-{uuid.uuid4().hex[:12]}"
+    over = Reply(id="c-1", pbx=pbx, action="Ping", state=State.SUCCEEDED, at="2026-11-23T08:54:53.850000Z")
+    redis = client_maker(RedisSettings(RedisUrl.parse(redis_server.url)))(10.0)
+    key = CommandKeys(pbx).command("c-1")
+    await redis.hset(key, mapping={"state": "succeeded", "reply": over.encode()})
+    try:
+        async with CommandClient.connect(redis_server.url, client="crm", token=pbx) as queue:
+            with redirect_stdout(Terminal()) as terminal, pytest.raises(typer.Exit) as ended:
+                await commands._cancel(queue, pbx, "c-1")
+    finally:
+        await redis.delete(key)
+        await redis.aclose()
+    assert ended.value.exit_code == 1
+    assert terminal.getvalue() == "c-1 was over already, since 2026-11-23T08:54:53.850000Z:\nsucceeded\n"
