@@ -209,7 +209,7 @@ class InFlight:
             elif facts.uniqueid or knows_channel_ids(self._line.ami_version):
                 flight.absent_since = flight.absent_since or now
                 if now >= flight.absent_since + _ABSENT_SECS:
-                    self._give_up(flight, facts, "the call is not among the PBX's channels any more")
+                    self._give_up(flight, facts, "the call is not among the PBX's channels")
                     return
         if now >= flight.deadline:
             self._give_up(flight, facts, "the PBX did not say what became of the call")
