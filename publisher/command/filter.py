@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -23,13 +23,16 @@ from publisher.decoding import EventDecoder, PbxNaming
 from publisher.errors import PublisherError
 from publisher.records import EVENT, Record
 from publisher.simulator import Trace
-from schemas import Event, decode, packet_text
+from schemas import Event, Message, TopicMatcher, decode, packet_text
 
 # The engine behind filters takes a while to load, and the other verbs share this process's start.
 if TYPE_CHECKING:
     from consumers.filtering.trial import Trial
 
 filters = typer.Typer(help="Try filters.", no_args_is_help=True)
+
+Delivered = Callable[[Message], bool]
+"""Whether a message comes to the binding at all."""
 
 _BATCH: Final = 500
 _OF_RECORDING_US: Final = 0
@@ -63,6 +66,14 @@ def try_on_packets(
     extension: Annotated[
         list[str] | None, typer.Option(help="An extension; repeatable, any of them.", metavar="NUMBER")
     ] = None,
+    binding: Annotated[
+        str,
+        typer.Option(
+            help="A binding of the configuration: its keys and its filter.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = "",
     config: ConfigOption = None,
     pbx: Annotated[
         str, typer.Option(help="Only this PBX's journal.", metavar="NAME", show_default=False)
@@ -79,17 +90,45 @@ def try_on_packets(
     \b
     amibus filter test --regex 'Dial.{1,}?200|Hangup.{1,}?200' calls.ami.gz
     amibus filter test --where 'CallerIDNum=^8916' --event Newchannel --last 5000
+    amibus filter test --binding crm calls.ami.gz
     """
     given = (contains, pattern, _where(where or []), tuple(event or ()), tuple(extension or ()))
-    if not any(given):
+    if any(given) == bool(binding):
         raise typer.BadParameter(
-            "give a filter: --regex, --contains, --where, --event or --extension", param_hint="--regex"
+            "give a filter: --regex, --contains, --where, --event or --extension, or a --binding alone",
+            param_hint="--regex",
         )
-    trial = _trial(*given)
-    if file is not None:
-        try_filter(trial, _recorded(file, encoding))
+    if binding:
+        trial, delivered = _of_binding(load_settings(config), binding)
     else:
-        run_loop(_try_on_journals(trial, load_settings(config), pbx, last))
+        trial, delivered = _trial(*given), _always
+    if file is not None:
+        try_filter(trial, _recorded(file, encoding, delivered))
+    else:
+        run_loop(_try_on_journals(trial, load_settings(config), pbx, last, delivered))
+
+
+def _always(message: Message) -> bool:
+    return True
+
+
+def _of_binding(settings: Settings, name: str) -> tuple[Trial, Delivered]:
+    """What a binding of the configuration takes: its filter, and whether its keys let a message through."""
+    from consumers.filtering.trial import Trial
+    from publisher.command.bindings import definitions_of
+
+    known = {one.name: one for one in definitions_of(settings) if one.on == "events"}
+    if name not in known:
+        named = ", ".join(known) or "none"
+        raise typer.BadParameter(
+            f"{name!r} is no binding on events; there is: {named}", param_hint="--binding"
+        )
+    matcher: TopicMatcher[str] = TopicMatcher()
+    for key in known[name].keys:
+        matcher.bind(key, key)
+    return Trial(known[name].filter), lambda message: bool(
+        matcher.targets_of((message.routing_key, *message.headers.cc))
+    )
 
 
 def _where(parts: list[str]) -> dict[str, str]:
@@ -120,7 +159,7 @@ def _trial(
 # -- where events come from ------------------------------------------------------
 
 
-def _recorded(file: Path, encoding: str) -> Iterator[Event]:
+def _recorded(file: Path, encoding: str, delivered: Delivered) -> Iterator[Event]:
     try:
         "".encode(encoding)
     except LookupError:
@@ -128,16 +167,19 @@ def _recorded(file: Path, encoding: str) -> Iterator[Event]:
     decoder = EventDecoder(PbxNaming("main", encoding))
     for seq, packet in enumerate(Trace.read(file).events, start=1):
         message = decoder.message(Record(seq, 1, seq, _OF_RECORDING_US, EVENT, 0, "", packet))
-        yield decode(message.content_type, message.body)
+        if delivered(message):
+            yield decode(message.content_type, message.body)
 
 
-async def _try_on_journals(trial: Trial, settings: Settings, pbx: str, last: int) -> None:
+async def _try_on_journals(
+    trial: Trial, settings: Settings, pbx: str, last: int, delivered: Delivered
+) -> None:
     """A filter on the last events of the journals of a configuration."""
-    events = [event async for event in _journalled(settings, pbx, last)]
+    events = [event async for event in _journalled(settings, pbx, last, delivered)]
     try_filter(trial, events)
 
 
-async def _journalled(settings: Settings, pbx: str, last: int) -> AsyncIterator[Event]:
+async def _journalled(settings: Settings, pbx: str, last: int, delivered: Delivered) -> AsyncIterator[Event]:
     folder = settings.journal.dir
     paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if pbx in ("", path.name.removesuffix(SUFFIX)))
     if not paths:
@@ -151,7 +193,8 @@ async def _journalled(settings: Settings, pbx: str, last: int) -> AsyncIterator[
             decoder = EventDecoder(known.get(reader.pbx, PbxNaming(reader.pbx)))
             async for record in _last_records(reader, last):
                 message = decoder.message(record)
-                yield decode(message.content_type, message.body)
+                if delivered(message):
+                    yield decode(message.content_type, message.body)
         finally:
             await reader.close()
 

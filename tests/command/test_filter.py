@@ -124,3 +124,19 @@ def test_dangerous_patterns_are_seen(source: str) -> None:
 )
 def test_ordinary_patterns_are_not_complained_of(source: str) -> None:
     assert not hazards(source)
+
+
+def test_a_whole_binding_is_tried_with_its_keys_and_its_filter(tmp_path: Path) -> None:
+    (tmp_path / "amibus.toml").write_text(
+        '[[binding]]\nname = "crm"\nsink = "stdout"\nkeys = ["*.hangup.#"]\nregex = "Cause: 16"\n'
+        '[[binding]]\nname = "calls"\nsink = "stdout"\non = "calls"\n',
+        encoding="utf-8",
+    )
+    trace = ROOT / "tests/corpus/events-20.ami"
+    *taken, summary = objects(amibus("filter", "test", "--binding", "crm", str(trace), cwd=tmp_path).stdout)
+    packets = [packet.decode() for packet in Trace.read(trace).events]
+    wanted = [text for text in packets if text.startswith("Event: Hangup\r\n") and "Cause: 16" in text]
+    assert summary["taken"] == len(taken) == len(wanted) > 0
+    assert {event["event"] for event in taken} == {"Hangup"}
+    refused = amibus("filter", "test", "--binding", "calls", str(trace), cwd=tmp_path)
+    assert "'calls' is no binding on events; there is: crm" in one_line(refused, 2)
