@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from consumers.dispatching.intake import read_event
 from publisher.adapters.log import one_line
 from publisher.command.output import for_people, json_line, print_json, print_lines, say
 from publisher.masking import mask_numbers
-from schemas import Event, Message, decode
+from schemas import Event, Message
+from schemas.call_event import CallEvent, Party
 
 # What an office hears of its phones; the rest (variables, dialplan steps, device states) drowns it.
 CALL_EVENTS: Final = frozenset(
@@ -68,6 +70,24 @@ def line_of(event: Event) -> str:
     return one_line(line).rstrip()
 
 
+def call_line_of(event: CallEvent) -> str:
+    """`12:30:01.123  main  answered  200 202  from=202 to=200 …`."""
+    said = [f"from={_named(event.caller)}"] if event.caller else []
+    if event.callee:
+        said.append(f"to={_named(event.callee)}")
+    for name in ("dialled", "queue", "parked", "answered_by", "reason", "talk_secs"):
+        value = getattr(event, name)
+        if value not in ("", None):
+            said.append(f"{name}={value}")
+    parties = " ".join(event.extensions) or "-"
+    line = f"{event.at[11:23]}  {event.pbx}  {event.state.value:<18} {parties:<16} {'  '.join(said)}"
+    return one_line(line).rstrip()
+
+
+def _named(party: Party) -> str:
+    return f"{party.number} {party.name}".strip() or party.channel
+
+
 class EventPrinter:
     """Prints messages: lines on a terminal, the decoded body as JSON elsewhere.
 
@@ -86,19 +106,25 @@ class EventPrinter:
         lines: list[bytes] = []
         for message in messages:
             self.seen += 1
-            event = decode(message.content_type, message.body)
-            of_a_call = event.event in CALL_EVENTS and not event.snapshot
-            if self._calls_only and event.control is None and not of_a_call:
+            event = read_event(message)
+            if self._calls_only and not _of_a_call(event):
                 continue
             self.printed += 1
             if self._people:
-                text = line_of(event)
+                text = call_line_of(event) if isinstance(event, CallEvent) else line_of(event)
                 lines.append((mask_numbers(text) if self._mask else text).encode() + b"\n")
             else:
                 keys = [message.routing_key, *message.headers.cc]
                 lines.append(json_line({"keys": keys, **event.to_map()}))
         if lines:
             print_lines(lines)
+
+
+def _of_a_call(event: Event | CallEvent) -> bool:
+    """Whether an office wants to see it; control events too."""
+    if isinstance(event, CallEvent) or event.control is not None:
+        return True
+    return event.event in CALL_EVENTS and not event.snapshot
 
 
 def print_summary(facts: dict[str, Any]) -> None:

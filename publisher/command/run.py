@@ -26,6 +26,7 @@ from publisher.configuration.loading import FILE_NAME
 from publisher.configuration.section import EMBEDDED
 from publisher.configuration.settings import Settings
 from publisher.errors import ConfigurationError
+from schemas.broker_topology import CALLS
 
 COLLECTOR: Final = "collector"
 COMMANDER: Final = "commander"
@@ -157,3 +158,8 @@ def source_of(app: PublisherApp, settings: Settings) -> BusSource:
 def broker_source(settings: Settings) -> BusSource:
     """The configured broker as a consumer sees it."""
     return RabbitSource(broker_settings(settings, "ami-bus watcher"))
+
+
+def broker_source_of_calls(settings: Settings) -> BusSource:
+    """The same of the exchange that call events go to."""
+    return RabbitSource(broker_settings(settings, "ami-bus watcher of calls"), CALLS)

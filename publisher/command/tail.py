@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
 
+from consumers.calls import CallFold, call_message
+from consumers.ports import BusSource
 from publisher.adapters.journal import SUFFIX, JournalReader, open_journal_reader
 from publisher.app import naming
 from publisher.command.event_lines import EventPrinter
-from publisher.command.run import broker_source
+from publisher.command.run import broker_source, broker_source_of_calls
 from publisher.command.settings_file import ConfigOption, load_settings
 from publisher.command.stopping import run_loop, stop_on_signals, until
 from publisher.command.watching import watch
@@ -41,11 +43,16 @@ def tail(
     limit: Annotated[
         int | None, typer.Option("-n", help="End after so many events.", min=1, metavar="N")
     ] = None,
+    calls: Annotated[
+        bool,
+        typer.Option("--calls", help="Show call events (with a broker, while some binding is on calls)."),
+    ] = False,
 ) -> None:
     """Show events as they pass over the bus, from now on, until Ctrl-C; nobody else is disturbed.
 
     \b
     amibus tail '*.*.200'
+    amibus tail --calls '*.missed.#'
     amibus tail --regex 'Dial.{1,}?200|Bridge.{1,}?200|Hangup.{1,}?200'
     """
     patterns = tuple(keys or ("#",))
@@ -54,10 +61,12 @@ def tail(
             check_pattern(key)
         except PatternError as error:
             raise typer.BadParameter(str(error), param_hint="KEY") from None
+    if calls and pattern is not None:
+        raise typer.BadParameter("call events have no packet's text; use keys", param_hint="--regex")
     settings = load_settings(config)
     wanted = _regex_filter(pattern) if pattern else None
     printer = EventPrinter(calls_only=not everything and pattern is None and not keys)
-    run_loop(_tail(settings, patterns, wanted, printer, limit or 0))
+    run_loop(_tail(settings, patterns, wanted, printer, limit or 0, calls))
 
 
 def _regex_filter(pattern: str) -> Filter:
@@ -83,7 +92,12 @@ def _regex_filter(pattern: str) -> Filter:
 
 
 async def _tail(
-    settings: Settings, keys: tuple[str, ...], wanted: Filter | None, printer: EventPrinter, limit: int
+    settings: Settings,
+    keys: tuple[str, ...],
+    wanted: Filter | None,
+    printer: EventPrinter,
+    limit: int,
+    calls: bool,
 ) -> None:
     stop = stop_on_signals()
 
@@ -98,9 +112,11 @@ async def _tail(
 
     if settings.bus.read_url().reveal() == EMBEDDED:
         readers = await _open_readers(settings)
-        await until(stop, *(_follow(reader, decoder, keys, show) for reader, decoder in readers))
+        trunks = {pbx.name: pbx.trunks for pbx in settings.pbx} if calls else None
+        await until(stop, *(_follow(reader, decoder, keys, show, trunks) for reader, decoder in readers))
     else:
-        await until(stop, _follow_broker(settings, keys, show))
+        source = broker_source_of_calls(settings) if calls else broker_source(settings)
+        await until(stop, _follow_broker(source, keys, show))
 
 
 async def _open_readers(settings: Settings) -> list[tuple[JournalReader, EventDecoder]]:
@@ -119,8 +135,14 @@ async def _open_readers(settings: Settings) -> list[tuple[JournalReader, EventDe
 
 
 async def _follow(
-    reader: JournalReader, decoder: EventDecoder, keys: tuple[str, ...], show: Callable[[list[Message]], None]
+    reader: JournalReader,
+    decoder: EventDecoder,
+    keys: tuple[str, ...],
+    show: Callable[[list[Message]], None],
+    trunks: Mapping[str, Sequence[str]] | None,
 ) -> None:
+    """Show what the journal gets from now on; with `trunks`, the call events that are made of it here."""
+    fold = None if trunks is None else CallFold(trunks)
     matcher: TopicMatcher[str] = TopicMatcher()
     for key in keys:
         matcher.bind(key, key)
@@ -131,6 +153,9 @@ async def _follow(
             records = await reader.read(pos)
             pos = records[-1].pos + records[-1].span - 1
             messages = [decoder.message(record) for record in records]
+            if fold is not None:
+                raw = (decode(message.content_type, message.body) for message in messages)
+                messages = [call_message(one) for event in raw for one in fold.feed(event)]
             show(
                 [
                     message
@@ -143,9 +168,8 @@ async def _follow(
 
 
 async def _follow_broker(
-    settings: Settings, keys: tuple[str, ...], show: Callable[[list[Message]], None]
+    source: BusSource, keys: tuple[str, ...], show: Callable[[list[Message]], None]
 ) -> None:
-    source = broker_source(settings)
     try:
         await watch(source, keys, "tail", show)
     finally:

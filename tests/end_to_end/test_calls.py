@@ -16,11 +16,19 @@ from typing import Any
 
 import pytest
 
-from consumers.calls import CallFold
+from consumers.calls import CallEvent, CallFold
 from consumers.folding import FOLD_BINDING
 from schemas import Event, routing_keys
 from schemas.topics import TopicMatcher
-from tests.command.amibus import COMMAND, PATIENCE_SECS, SECRET, environment, objects, simulating
+from tests.command.amibus import (
+    COMMAND,
+    PATIENCE_SECS,
+    SECRET,
+    amibus,
+    environment,
+    objects,
+    simulating,
+)
 from tests.end_to_end.taker import new_vhost
 from tests.end_to_end.test_bindings import trace
 from tests.services.choice import RabbitmqServer
@@ -81,6 +89,13 @@ def events(folder: Path, name: str) -> list[dict[str, Any]]:
     """What a sink's file holds; a line that a kill cut short came again, whole."""
     path = folder / f"{name}.jsonl"
     return objects(path.read_bytes()) if path.exists() else []
+
+
+def last_of(folder: Path) -> dict[str, Any]:
+    """The last whole line of the sink of calls."""
+    lines = (folder / "calls.jsonl").read_bytes().rpartition(b"\n")[0].splitlines()
+    last: dict[str, Any] = json.loads(lines[-1])
+    return last
 
 
 def configure(folder: Path, port: int, bus: str) -> None:
@@ -230,3 +245,34 @@ def _kill_who_folds(folder: Path, bus: str) -> None:
         wait_for_the_end(folder)
         folding.send_signal(signal.SIGTERM)
         assert folding.wait(PATIENCE_SECS) == 0
+
+
+def test_tail_shows_call_events_and_folding_begins_and_ends_with_the_bindings(
+    bus: str, tmp_path: Path
+) -> None:
+    with simulating(*CALLS, cwd=tmp_path) as simulator:
+        configure(tmp_path, simulator.port, bus)
+        with running(tmp_path) as process:
+            wait_until(lambda: told(tmp_path, "FoldingBegun") == 1, 60, "the folding")
+            shown = amibus("tail", "--calls", "*.ended.#", "*.missed.#", "-n", "3", cwd=tmp_path)
+            assert shown.returncode == 0, shown.stderr
+            lines = objects(shown.stdout)
+            assert [CallEvent.from_map(line).state.last for line in lines] == [True] * 3
+            assert lines[0]["keys"][0].startswith(f"main.{lines[0]['state']}.")
+            config = tmp_path / "amibus.toml"
+            whole = config.read_text(encoding="utf-8")
+            config.write_text(whole.replace('on = "calls"', ""), encoding="utf-8")
+            wait_until(lambda: told(tmp_path, "FoldingEnded") == 1, 60, "the end of the folding")
+            wait_until(lambda: "state" not in last_of(tmp_path), 60, "events in place of call events")
+            config.write_text(whole, encoding="utf-8")
+            # The log does not repeat itself within 10 s; the file meanwhile got events.
+            wait_until(lambda: "state" in last_of(tmp_path), 60, "call events again")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_SECS) == 0
+    assert told(tmp_path, "BindingCrashed") == 0
+
+
+def test_tail_of_call_events_has_no_regex(tmp_path: Path) -> None:
+    shown = amibus("tail", "--calls", "--regex", "x", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert b"call events have no packet's text" in shown.stderr
