@@ -34,6 +34,7 @@ LAYERS: dict[str, int] = {
     "consumers.folding": 4,
     "consumers.sinks": 4,
     "consumers.commands": 4,
+    "consumers.events": 4,
     "consumers.testing": 5,
     "consumers.app": 5,
 }
