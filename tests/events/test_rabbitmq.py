@@ -13,7 +13,7 @@ import regex
 from consumers.adapters.rabbitmq.driver import SourceSettings
 from consumers.adapters.rabbitmq.lot import RabbitLot
 from consumers.errors import BusRefused, BusUnreachable
-from consumers.events import EventClient, ReceivedEvent
+from consumers.events import EventClient
 from publisher.adapters.rabbitmq.session import RabbitSession
 from schemas import MSGPACK, Event, Headers, Message, packet_text
 from schemas.broker_url import BrokerUrl
@@ -214,35 +214,6 @@ async def test_keys_are_brought_up_to_date_when_a_name_is_subscribed_to_again(
     async with bus.subscribe(name, ["main.hangup.201"]) as events:
         await publish(session, [numbered_event(1), numbered_event(2, "main.hangup.201")])
         assert await take_and_ack(events, 1) == [2]
-
-
-async def test_clients_of_one_name_that_begin_at_once_all_get_what_comes(
-    rabbitmq: RabbitmqServer, session: RabbitSession, name: str
-) -> None:
-    clients = [EventClient.connect(rabbitmq.amqp_url) for _ in range(4)]
-    try:
-        got: list[ReceivedEvent] = []
-
-        async def work(client: EventClient) -> None:
-            async with client.subscribe(name) as events:
-                ready.release()
-                async for event in events:
-                    got.append(event)
-                    event.ack()
-
-        for turn in range(3):
-            ready = asyncio.Semaphore(0)
-            workers = [asyncio.create_task(work(client)) for client in clients]
-            for _ in workers:
-                await ready.acquire()
-            await publish(session, [numbered_event(turn + 1)])
-            await until(lambda turn=turn: len(got) == turn + 1)
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-    finally:
-        for client in clients:
-            await client.close()
 
 
 async def test_call_events_come_in_the_same_way(
