@@ -82,6 +82,11 @@ def partition_exchange(binding: str) -> ExchangeSpec:
     return ExchangeSpec(f"{QUEUE_PREFIX}{binding}:calls", "x-consistent-hash", {"hash-header": "call"})
 
 
+def members_queue(binding: str) -> str:
+    """The queue without messages in which those who share a binding's partitions count each other."""
+    return f"{QUEUE_PREFIX}{binding}:members"
+
+
 def binding_of(queue: str) -> str:
     """The binding whose queue, or partition, this is; empty for any other queue."""
     if not queue.startswith(QUEUE_PREFIX):

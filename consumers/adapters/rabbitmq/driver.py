@@ -257,6 +257,20 @@ async def declare_exchange(connection: Connection, name: str, kind: str) -> None
         await channel.declare_exchange(name, kind, durable=True)
 
 
+async def join(connection: Connection, queue: str) -> Channel:
+    """Be one more consumer of a queue that holds nothing: its consumers are counted. It is over with the
+    channel, which the caller keeps."""
+    channel = connection.channel(publisher_confirms=False)
+    await channel.initialize()
+    declared = await channel.declare_queue(queue, durable=True, auto_delete=True)
+    await declared.consume(_nothing, no_ack=True)
+    return channel
+
+
+async def _nothing(_: object) -> None:
+    """Nobody publishes to such a queue."""
+
+
 async def messages_in(connection: Connection, queue: str) -> int | None:
     """How many messages are ready in a queue; None when there is no such queue."""
     try:

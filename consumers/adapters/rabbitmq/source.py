@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from consumers.adapters.rabbitmq.driver import (
+    Channel,
     Connection,
     DoesNotFit,
     SourceSettings,
@@ -33,13 +34,22 @@ from consumers.adapters.rabbitmq.driver import (
     Unknown,
     close_connection,
     exchange_exists,
+    join,
     messages_in,
     open_connection,
 )
 from consumers.adapters.rabbitmq.subscription import RabbitSubscription
 from consumers.errors import BusRefused
 from consumers.ports import Binding
-from schemas.broker_topology import DEAD, EVENTS, QUEUE_PREFIX, ExchangeSpec, partition_exchange, queue_name
+from schemas.broker_topology import (
+    DEAD,
+    EVENTS,
+    QUEUE_PREFIX,
+    ExchangeSpec,
+    members_queue,
+    partition_exchange,
+    queue_name,
+)
 
 _SLOTS: Final = 3
 _WEIGHT: Final = "1"
@@ -58,6 +68,8 @@ class RabbitSource:
         self._exchange = exchange.name
         self._connection: Connection | None = None
         self._wanted: dict[str, list[str]] = {}
+        self._joined: dict[str, Channel] = {}
+        self._joining = asyncio.Lock()
         self._transient: dict[str, Binding] = {}
         self._transient_queues: dict[str, str] = {}
         self._subscriptions: list[RabbitSubscription] = []
@@ -80,6 +92,8 @@ class RabbitSource:
         async with Translating(self._settings.url), connection.channel() as channel:
             for queue in [transient] if transient else await self._queues(connection, name):
                 await channel.queue_delete(queue)
+            if (joined := self._joined.pop(name, None)) is not None:
+                await joined.close()
             for exchange in (*_slots(name), partition_exchange(name).name):
                 await channel.exchange_delete(exchange)
 
@@ -102,6 +116,17 @@ class RabbitSource:
                         continue
         return [queue.removeprefix(QUEUE_PREFIX) for queue in queues]
 
+    async def _counted(self, connection: Connection, place: str) -> str:
+        """The queue in which the processes that share a binding's partitions count each other: of a quorum
+        queue with a single active consumer the broker tells that one alone. Empty without partitions."""
+        name, colon, _ = place.partition(":")
+        if not colon:
+            return ""
+        async with self._joining:
+            if name not in self._joined:
+                self._joined[name] = await join(connection, members_queue(name))
+        return members_queue(name)
+
     async def _queues(self, connection: Connection, name: str) -> list[str]:
         """The queues that a durable binding has, whatever it was defined as."""
         found = [queue_name(name)] if await messages_in(connection, queue_name(name)) is not None else []
@@ -123,7 +148,7 @@ class RabbitSource:
             subscription = RabbitSubscription(
                 self._settings.url, await channel.get_underlay_channel(), channel
             )
-            await subscription.begin(queue, prefetch)
+            await subscription.begin(queue, prefetch, await self._counted(connection, name))
         self._subscriptions = [known for known in self._subscriptions if not known.ended]
         self._subscriptions.append(subscription)
         return subscription
@@ -145,6 +170,7 @@ class RabbitSource:
             await self.close()
             # Exclusive queues ended with the connection.
             self._transient_queues.clear()
+            self._joined.clear()
             self._connection = await open_connection(self._settings)
             return self._connection
 

@@ -55,6 +55,7 @@ class RabbitSubscription:
         self._flush_due = asyncio.Event()
         self._stopping = False
         self._queue = ""
+        self._counted = ""
         self._flusher = asyncio.create_task(self._flush_for_ever())
 
     @property
@@ -62,8 +63,10 @@ class RabbitSubscription:
         """Whether nothing more comes of it."""
         return self._error is not None
 
-    async def begin(self, queue: str, prefetch: int) -> None:
+    async def begin(self, queue: str, prefetch: int, counted: str = "") -> None:
+        """Take from the queue. `counted`: the queue whose consumers are counted instead of its own."""
         self._queue = queue
+        self._counted = counted or queue
         self._channel._on_deliver_frame = self._on_deliver
         self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
         for closing in (self._channel.closing, self._channel.connection.closing):
@@ -96,7 +99,7 @@ class RabbitSubscription:
     async def consumers(self) -> int:
         """How many take from the queue now."""
         async with Translating(self._url):
-            answer = await self._channel.queue_declare(self._queue, passive=True)
+            answer = await self._channel.queue_declare(self._counted, passive=True)
         return int(answer.consumer_count or 0)
 
     async def close(self) -> None:
