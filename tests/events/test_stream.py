@@ -11,6 +11,7 @@ from consumers.errors import BusUnreachable, FilterInvalid
 from consumers.events import (
     BusBack,
     BusDown,
+    EventClient,
     EventParked,
     FilterQuarantined,
     ParkingFailed,
@@ -18,9 +19,12 @@ from consumers.events import (
     ReceivedEvent,
 )
 from consumers.events import parker as parking
+from consumers.events import stream as streaming
 from consumers.filtering import EventFilter, narrowed_keys
 from schemas import JSON, Message
 from tests.events.office import Office, nothing_comes, numbered_event, seqs, take, take_and_ack
+from tests.fakes.parking_lot import FakeLot
+from tests.fakes.source import FakeSource, FakeSubscription
 from tests.forwarder.oracle import until
 
 
@@ -305,6 +309,49 @@ async def test_an_end_in_the_middle_ends_the_iteration_of_every_task(office: Off
     await asyncio.wait_for(asyncio.gather(*workers), 5)
     assert sorted(seqs(got)) == list(range(1, 11)), "each event went to one of them"
     assert len(office.settled) == 10
+
+
+class SlowSource(FakeSource):
+    """Takes its time to subscribe, once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.free.set()
+        self.asked = 0
+
+    async def subscribe(self, name: str, prefetch: int = 500) -> FakeSubscription:
+        self.asked += 1
+        await self.free.wait()
+        return await super().subscribe(name, prefetch)
+
+
+async def test_an_end_while_it_subscribes_again_leaves_no_subscription_behind() -> None:
+    source = SlowSource()
+    client = EventClient(source, source, FakeLot())
+    async with client.subscribe("crm") as events:
+        source.free.clear()
+        source.lose()
+        await until(lambda: source.asked == 2)
+        ending = asyncio.create_task(events.close())
+        await asyncio.sleep(0)
+        source.free.set()
+        await ending
+    assert not source.place("crm").subscriptions
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_end_does_not_wait_for_ever_for_a_parking_lot_that_is_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "_DRAIN_SECS", 0.02)
+    office.lot.failures = 1000
+    office.publish(numbered_event(1))
+    async with office.client.subscribe("crm") as events:
+        [event] = await take(events, 1)
+        event.reject("never")
+    assert not office.settled, "it comes again"
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_closing_the_client_ends_its_streams(office: Office) -> None:
