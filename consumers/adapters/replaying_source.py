@@ -116,7 +116,8 @@ class ReplayingSubscription:
             try:
                 await self._lot.replayed(settled)
                 self._handed_out.difference_update(settled)
-            except ConsumerError:
+            except BaseException:
+                # Cancelled too: whether it was done is not known, and doing it again does no harm.
                 self._settled += settled
                 raise
 

@@ -11,6 +11,7 @@ from consumers.app.filter_gate import FilterGate
 from consumers.dispatching.intake import Gate, OpenGate
 from consumers.dispatching.runner import BindingRunner
 from consumers.errors import ConsumerError
+from consumers.filtering import CompiledFilter
 from consumers.plugin import SinkContext
 from consumers.ports import BusSource, ParkingLot
 from consumers.reports import BindingCrashed, BindingRefused, BindingRemoved, BindingReporter, SinkTold
@@ -58,7 +59,9 @@ class BindingSet:
             changed = [
                 definition
                 for name, definition in wanted.items()
-                if name not in self._served or self._served[name].definition != definition
+                if name not in self._served
+                or self._served[name].definition != definition
+                or self._served[name].task.done()
             ]
             await asyncio.gather(*(self._serve(definition) for definition in changed))
 
@@ -70,10 +73,7 @@ class BindingSet:
     async def _serve(self, definition: BindingDefinition) -> None:
         try:
             # A large pattern takes its time.
-            compiled = await asyncio.to_thread(definition.compiled)
-            runner = self._make(
-                definition, OpenGate() if compiled is None else FilterGate(definition.name, compiled)
-            )
+            runner = self._made(definition, await asyncio.to_thread(definition.compiled))
         except ConsumerError as error:
             self._report(BindingRefused(definition.name, str(error)))
             return
@@ -82,8 +82,9 @@ class BindingSet:
         task = asyncio.create_task(self._kept_running(definition, runner))
         self._served[definition.name] = _Served(definition, runner, task)
 
-    def _make(self, definition: BindingDefinition, gate: Gate) -> BindingRunner:
+    def _made(self, definition: BindingDefinition, compiled: CompiledFilter | None) -> BindingRunner:
         name = definition.name
+        gate: Gate = OpenGate() if compiled is None else FilterGate(name, compiled)
         context = SinkContext(name, definition.folder, lambda said: self._report(SinkTold(name, said)))
         return BindingRunner(
             definition.binding,
@@ -102,15 +103,18 @@ class BindingSet:
                 await runner.run()
                 return
             except Exception as error:  # The last resort of one binding: as a supervisor's.
-                self._report(
-                    BindingCrashed(definition.name, f"{type(error).__name__}: {error}", _RESTART_SECS)
-                )
-            await asyncio.sleep(_RESTART_SECS)
-            compiled = definition.compiled()
-            runner = self._make(
-                definition, OpenGate() if compiled is None else FilterGate(definition.name, compiled)
-            )
+                self._crashed(definition, error)
+            while True:
+                await asyncio.sleep(_RESTART_SECS)
+                try:
+                    runner = self._made(definition, await asyncio.to_thread(definition.compiled))
+                    break
+                except Exception as error:  # As above: a secret's file may be away for a moment.
+                    self._crashed(definition, error)
             self._served[definition.name].runner = runner
+
+    def _crashed(self, definition: BindingDefinition, error: Exception) -> None:
+        self._report(BindingCrashed(definition.name, f"{type(error).__name__}: {error}", _RESTART_SECS))
 
     async def _remove(self, name: str) -> None:
         source = self._sources[self._served[name].definition.on]

@@ -36,5 +36,9 @@ class Held:
     not_before: float = 0.0
     doomed: str = ""
 
+    settled: bool = False
+
     def settle(self) -> None:
-        self.feed.subscription.settle(self.tag)
+        if not self.settled:
+            self.settled = True
+            self.feed.subscription.settle(self.tag)

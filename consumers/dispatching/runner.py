@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from consumers.dispatching.held import Feed, Held
@@ -143,13 +144,22 @@ class BindingRunner:
             ours = {place: feed for place, feed in self._feeds.items() if feed.delivered}
             if not ours:
                 continue
-            consumers = max([await feed.subscription.consumers() for feed in self._feeds.values()])
+            consumers = await self._consumers()
             # Twice the same: whoever has just come or gone is counted everywhere.
-            if consumers == before:
+            if consumers and consumers == before:
                 busy = {place: self.worker.busy_with(feed) for place, feed in ours.items()}
                 for place in surplus(busy, partitions, consumers):
                     ours[place].let_go.set()
             before = consumers
+
+    async def _consumers(self) -> int:
+        """How many processes take from the binding, by what any of its places says."""
+        for feed in list(self._feeds.values()):
+            # One that is just being let go, or lost, has nothing to say.
+            if feed.alive and not feed.let_go.is_set():
+                with suppress(ConsumerError):
+                    return await feed.subscription.consumers()
+        return 0
 
     async def _pause(self, error: ConsumerError, failures: int) -> None:
         step = min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(failures - 1, 16))

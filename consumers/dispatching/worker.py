@@ -19,13 +19,13 @@ from consumers.dispatching.strikes import Strikes
 from consumers.errors import ConsumerError, SinkUnavailable
 from consumers.plugin import Done, Outcome, Reject, Retry, Sink
 from consumers.ports import ParkingLot
-from consumers.reports import BindingReporter, EventParked, ParkingFailed
+from consumers.reports import BindingCrashed, BindingReporter, EventParked, ParkingFailed
 from schemas.message import Message
 
 PARKING_RETRY_SECS: Final = 2.0
 _REASON_CHARS: Final = 500
-# What another side may ask for at most ("Retry-After").
-_LONGEST_WAIT_SECS: Final = 3600.0
+# What another side may ask for at most: RabbitMQ ends a consumer that settles nothing for 30 minutes.
+_LONGEST_WAIT_SECS: Final = 1_200.0
 
 
 class Worker:
@@ -131,6 +131,7 @@ class Worker:
     async def _take(self, batch: Sequence[Held]) -> None:
         again: list[Held] = []
         try:
+            again = list(batch)
             again = [held for held in batch if not self._known(held)]
             # What is doomed and could not be parked is not offered again, and its lane waits for it.
             stuck = {held for held in again if held.doomed and not await self._park(held, held.doomed)}
@@ -141,8 +142,14 @@ class Worker:
             if outcomes is not None:
                 left = set(await self._apply(fresh, outcomes))
                 again = [held for held in again if held.lane in lanes or held in left]
+        except Exception as error:  # A fault of ours: told, and not at once again.
+            self._report(
+                BindingCrashed(self._binding, f"{type(error).__name__}: {error}", PARKING_RETRY_SECS)
+            )
+            for held in again:
+                held.not_before = asyncio.get_running_loop().time() + PARKING_RETRY_SECS
         finally:
-            self._lanes.back(batch, [held for held in again if held.feed.alive])
+            self._lanes.back(batch, [held for held in again if held.feed.alive and not held.settled])
 
     def _known(self, held: Held) -> bool:
         """Whether the sink took it before, and only the settling got lost."""
@@ -168,12 +175,7 @@ class Worker:
             return [Retry(f"the sink took longer than {self._settings.take_secs:g} s")] * len(batch)
         except Exception as error:  # A sink is somebody else's code: its faults are its events' tries.
             return [Retry(f"{type(error).__name__}: {error}")] * len(batch)
-        if isinstance(said, Done | Retry | Reject):
-            return [said] * len(batch)
-        outcomes = list(said)
-        if len(outcomes) != len(batch):
-            return [Retry(f"the sink gave {len(outcomes)} outcomes for {len(batch)} events")] * len(batch)
-        return outcomes
+        return outcomes_of(said, len(batch))
 
     async def _apply(self, batch: Sequence[Held], outcomes: Sequence[Outcome]) -> list[Held]:
         """Settle, put off or park; what is to be tried again."""
@@ -226,12 +228,33 @@ class Worker:
 
     async def park(self, message: Message, reason: str, tries: int) -> bool:
         """Put it aside; False where it cannot be put aside now."""
-        reason = reason[:_REASON_CHARS]
+        # A lone surrogate of a sink's text cannot be written anywhere.
+        reason = reason[:_REASON_CHARS].encode("utf-8", "replace").decode()
         try:
             await self._lot.park(self._binding, message, reason, tries)
         except ConsumerError as error:
             self._report(ParkingFailed(self._binding, str(error)))
             return False
+        except Exception as error:  # Whatever stands in the way of parking: it waits, and is told.
+            self._report(ParkingFailed(self._binding, f"{type(error).__name__}: {error}"))
+            return False
         self.parked += 1
         self._report(EventParked(self._binding, message.message_id, reason, tries))
         return True
+
+
+def outcomes_of(said: object, count: int) -> list[Outcome]:
+    """What a sink said, as one outcome for each of so many events. What it may not say is a fault of
+    its, and a try of theirs."""
+    if isinstance(said, Done | Retry | Reject):
+        return [said] * count
+    if not isinstance(said, Sequence):
+        return [Retry(f"the sink gave {type(said).__name__} instead of an outcome")] * count
+    if len(said) != count:
+        return [Retry(f"the sink gave {len(said)} outcomes for {count} events")] * count
+    return [
+        one
+        if isinstance(one, Done | Retry | Reject)
+        else Retry(f"the sink gave {type(one).__name__} instead of an outcome")
+        for one in said
+    ]

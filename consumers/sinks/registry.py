@@ -51,6 +51,8 @@ class FoundSink:
             return self.type(options, context)
         except SinkMisconfigured as error:
             raise SinkMisconfigured(f"sink {self.name}: {error}") from error
+        except Exception as error:  # A sink is somebody else's code.
+            raise SinkMisconfigured(f"sink {self.name}: {type(error).__name__}: {error}") from error
 
 
 class SinkRegistry:

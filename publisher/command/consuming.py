@@ -106,25 +106,32 @@ class Consuming:
         asked = asyncio.Event()
         with suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
-        known = _state(file)
+        served = seen = _state(file)
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECS):
                     await asked.wait()
             now = _state(file)
-            if asked.is_set() or now != known:
+            # Twice the same: nobody is in the middle of writing it.
+            if asked.is_set() or (now != served and now == seen):
                 asked.clear()
-                known = now
+                served = now
                 await self._reload(file)
+            seen = now
 
     async def _reload(self, file: Path) -> None:
         try:
             settings = await asyncio.to_thread(load, file)
             definitions = await asyncio.to_thread(definitions_of, settings)
+            if self.bindings.names and not (settings.binding or settings.pbx):
+                raise ConfigurationError(f"{file}: holds neither a [[binding]] nor a [[pbx]]: is it whole?")
+            await self._apply(definitions)
         except ConfigurationError as error:
             self._report(ConfigurationRefused("", str(error)))
             return
-        await self._apply(definitions)
+        except Exception as error:  # Nothing in a changed file may end what is running.
+            self._report(ConfigurationRefused("", f"{type(error).__name__}: {error}"))
+            return
         others = [
             name
             for name in Settings.model_fields

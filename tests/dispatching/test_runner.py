@@ -287,3 +287,45 @@ def test_an_id_that_comes_twice_is_given_once_where_the_binding_asks_for_it() ->
             assert len(office.sink.done) == times
 
     run_virtual(world())
+
+
+@pytest.mark.parametrize("said", [None, "done", [None], [DONE, DONE, DONE]])
+def test_a_sink_that_says_what_it_may_not_is_tried_again_and_its_event_parked(said: object) -> None:
+    async def world() -> None:
+        office = Office(DispatchSettings(tries=3))
+        takes = 0
+
+        async def take(events: Sequence[SinkEvent]) -> object:
+            nonlocal takes
+            takes += 1
+            return said
+
+        office.sink.take = take  # type: ignore[method-assign,assignment]
+        async with office.served():
+            office.publish(message(1))
+            await office.all_settled()
+        assert office.parked == ["main-1-1"]
+        assert takes == 3
+
+    run_virtual(world())
+
+
+def test_what_cannot_be_parked_for_a_reason_of_its_own_is_told_and_not_tried_at_once_again() -> None:
+    async def world() -> None:
+        office = Office(sink=poison(1, outcome=Reject("never")))
+        tries: list[float] = []
+
+        async def park(*_: object) -> None:
+            tries.append(asyncio.get_running_loop().time())
+            if len(tries) < 4:
+                raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+        office.lot.park = park  # type: ignore[method-assign,assignment]
+        async with office.served():
+            office.publish(message(1))
+            office.source.place(NAME).on_settle = lambda id: None
+            await office.all_settled()
+        assert len(office.told(ParkingFailed)) == 3
+        assert tries[-1] - tries[0] > 5
+
+    run_virtual(world())

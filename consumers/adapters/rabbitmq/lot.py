@@ -102,7 +102,9 @@ class RabbitLot:
         """All that stands there, the oldest first; what is not settled goes back when the channel closes."""
         connection = await self._connected()
         async with Translating(self._settings.url), connection.channel(publisher_confirms=False) as channel:
-            for _ in range(MOST_LOOKED_AT):
+            # No more than stood there at the beginning: what is replayed may come back at once.
+            standing = await messages_in(connection, PARKED.name) or 0
+            for _ in range(min(standing, MOST_LOOKED_AT)):
                 fetched = await fetch_one(channel, PARKED.name)
                 if fetched is None:
                     return

@@ -9,7 +9,7 @@ to a queue, however many ways lead there), and none is missed. A crash in betwee
 next bind replaces; two processes that bind the same name at once with the same keys agree.
 
 A durable queue is a quorum queue unless the settings say classic. It holds `max_waiting` messages; beyond,
-the oldest go to the parking lot, and so does one that was delivered 100 times (it seems to kill its
+the oldest go to the parking lot, and so does one that was delivered 1,000 times (it seems to kill its
 consumers). A queue that is there already with other arguments stays as it is.
 
 Partitions. The slot leads to an exchange that hashes the header `call`, and that to N queues with a single
@@ -53,7 +53,7 @@ from schemas.broker_topology import (
 
 _SLOTS: Final = 3
 _WEIGHT: Final = "1"
-_DELIVERIES: Final = 100
+_DELIVERIES: Final = 1_000
 
 
 class RabbitSource:
