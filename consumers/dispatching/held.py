@@ -35,7 +35,6 @@ class Held:
     seen_taken: int = -1
     not_before: float = 0.0
     doomed: str = ""
-
     settled: bool = False
 
     def settle(self) -> None:
