@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator
 
@@ -154,6 +155,26 @@ async def test_two_slots_left_by_a_crash_are_replaced_by_the_next_bind(
     assert seqs(await take(subscription, 1)) == [3]
     assert await waiting(rabbitmq, name) == 0
     await subscription.close()
+
+
+async def test_processes_that_bind_one_name_at_about_the_same_time_leave_it_bound(
+    source: RabbitSource, session: RabbitSession, name: str, rabbitmq: RabbitmqServer
+) -> None:
+    binding, draw = Binding(name, ("main.#",)), random.Random(1)
+
+    async def bind(process: RabbitSource, wait_secs: float) -> None:
+        await asyncio.sleep(wait_secs)
+        await process.bind(binding)
+
+    processes = [source_on(rabbitmq) for _ in range(6)]
+    await asyncio.gather(*(process.bind(binding) for process in processes))
+    subscription = await source.subscribe(name)
+    for turn in range(1, 16):
+        await asyncio.gather(*(bind(process, draw.uniform(0, 0.03)) for process in processes))
+        await publish(session, (turn, "main.hangup.200"))
+        assert seqs(await take(subscription, 1)) == [turn]
+    for process in processes:
+        await process.close()
 
 
 async def test_what_was_not_settled_is_delivered_again_and_what_was_is_not(

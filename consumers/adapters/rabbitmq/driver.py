@@ -64,6 +64,8 @@ class MessageReturned(MessageRefused):
 
 DRIVER_ERRORS: Final = (aiormq.exceptions.AMQPError, RuntimeError, OSError)
 DoesNotFit: Final = aiormq.exceptions.ChannelPreconditionFailed
+# Another connection has the queue to itself.
+Locked: Final = aiormq.exceptions.ChannelLockedResource
 # What the broker closes a connection with when it knows no such type of exchange.
 Unknown: Final = aiormq.exceptions.ConnectionCommandInvalid
 

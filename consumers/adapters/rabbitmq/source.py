@@ -6,7 +6,8 @@ itself but a small fanout exchange in front of it, one of three slots `amibus.<n
 (re)bind: find the slots that exist, make a free one with the wanted keys and the queue behind it, then
 delete the ones that were found. A message that meanwhile matches both arrives once (RabbitMQ delivers once
 to a queue, however many ways lead there), and none is missed. A crash in between leaves two slots, which the
-next bind replaces; two processes that bind the same name at once with the same keys agree.
+next bind replaces. Processes that bind the same name at once do it in turns (turn.py): else one could delete
+the slot that another has just made, and leave none.
 
 A durable queue is a quorum queue unless the settings say classic. It holds `max_waiting` messages; beyond,
 the oldest go to the parking lot, and so does one that was delivered 1,000 times (it seems to kill its
@@ -39,6 +40,7 @@ from consumers.adapters.rabbitmq.driver import (
     open_connection,
 )
 from consumers.adapters.rabbitmq.subscription import RabbitSubscription
+from consumers.adapters.rabbitmq.turn import turn
 from consumers.errors import BusRefused
 from consumers.ports import Binding
 from schemas.broker_topology import (
@@ -74,13 +76,16 @@ class RabbitSource:
         self._transient_queues: dict[str, str] = {}
         self._subscriptions: list[RabbitSubscription] = []
         self._connecting = asyncio.Lock()
+        self._binding = asyncio.Lock()
 
     async def bind(self, binding: Binding) -> None:
         """Make the binding, or bring it to these keys without losing or repeating a message meanwhile."""
         connection = await self.connection()
         async with Translating(self._settings.url):
             if binding.durable:
-                await self._bind_durable(connection, binding)
+                # A turn is one connection's: two tasks of ours have to wait for each other here.
+                async with self._binding, turn(connection, binding.name):
+                    await self._bind_durable(connection, binding)
             else:
                 await self._bind_transient(connection, binding)
 
@@ -148,7 +153,12 @@ class RabbitSource:
             subscription = RabbitSubscription(
                 self._settings.url, await channel.get_underlay_channel(), channel
             )
-            await subscription.begin(queue, prefetch, await self._counted(connection, name))
+            try:
+                await subscription.begin(queue, prefetch, await self._counted(connection, name))
+            except BaseException:
+                # Half made it would take events that nobody gets.
+                await subscription.close()
+                raise
         self._subscriptions = [known for known in self._subscriptions if not known.ended]
         self._subscriptions.append(subscription)
         return subscription
