@@ -80,6 +80,8 @@ class RabbitLot:
         wanted, count = set(keys), 0
         async for fetched, event in self._look():
             if event.key in wanted:
+                # Each once: what a sink refuses again comes back at once, behind the others.
+                wanted.discard(event.key)
                 await self._deliver(event)
                 await fetched.settle()
                 count += 1
@@ -102,9 +104,7 @@ class RabbitLot:
         """All that stands there, the oldest first; what is not settled goes back when the channel closes."""
         connection = await self._connected()
         async with Translating(self._settings.url), connection.channel(publisher_confirms=False) as channel:
-            # No more than stood there at the beginning: what is replayed may come back at once.
-            standing = await messages_in(connection, PARKED.name) or 0
-            for _ in range(min(standing, MOST_LOOKED_AT)):
+            for _ in range(MOST_LOOKED_AT):
                 fetched = await fetch_one(channel, PARKED.name)
                 if fetched is None:
                     return
