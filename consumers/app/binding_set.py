@@ -11,7 +11,6 @@ from consumers.app.filter_gate import FilterGate
 from consumers.dispatching.intake import Gate, OpenGate
 from consumers.dispatching.runner import BindingRunner
 from consumers.errors import ConsumerError
-from consumers.filtering import CompiledFilter
 from consumers.plugin import SinkContext
 from consumers.ports import BusSource, ParkingLot
 from consumers.reports import BindingCrashed, BindingRefused, BindingRemoved, BindingReporter, SinkTold
@@ -72,8 +71,7 @@ class BindingSet:
 
     async def _serve(self, definition: BindingDefinition) -> None:
         try:
-            # A large pattern takes its time.
-            runner = self._made(definition, await asyncio.to_thread(definition.compiled))
+            runner = self._made(definition)
         except ConsumerError as error:
             self._report(BindingRefused(definition.name, str(error)))
             return
@@ -82,9 +80,9 @@ class BindingSet:
         task = asyncio.create_task(self._kept_running(definition, runner))
         self._served[definition.name] = _Served(definition, runner, task)
 
-    def _made(self, definition: BindingDefinition, compiled: CompiledFilter | None) -> BindingRunner:
-        name = definition.name
-        gate: Gate = OpenGate() if compiled is None else FilterGate(name, compiled)
+    def _made(self, definition: BindingDefinition) -> BindingRunner:
+        name, compiled = definition.name, definition.compiled
+        gate: Gate = OpenGate() if compiled is None else FilterGate(compiled)
         context = SinkContext(name, definition.folder, lambda said: self._report(SinkTold(name, said)))
         return BindingRunner(
             definition.binding,
@@ -107,7 +105,7 @@ class BindingSet:
             while True:
                 await asyncio.sleep(_RESTART_SECS)
                 try:
-                    runner = self._made(definition, await asyncio.to_thread(definition.compiled))
+                    runner = self._made(definition)
                     break
                 except Exception as error:  # As above: a secret's file may be away for a moment.
                     self._crashed(definition, error)

@@ -21,7 +21,7 @@ class BindingDefinition:
     """Everything about one binding, checked. Two that are equal need no change.
 
     `on` is what it takes: "events", or the "calls" that are made of them. `folder` is where relative paths of
-    the sink's options begin.
+    the sink's options begin. `compiled` is the filter ready for use, None where it takes everything.
     """
 
     name: str
@@ -29,6 +29,7 @@ class BindingDefinition:
     options: SinkOptions
     keys: tuple[str, ...] = ("#",)
     filter: EventFilter = field(default_factory=EventFilter)
+    compiled: CompiledFilter | None = field(default=None, compare=False)
     settings: DispatchSettings = field(default_factory=DispatchSettings)
     on: str = EVENTS
     start: str = "new"
@@ -51,10 +52,3 @@ class BindingDefinition:
             max_waiting=self.max_waiting,
             partitions=self.partitions,
         )
-
-    def compiled(self) -> CompiledFilter | None:
-        """The filter, None where it takes everything. Raises `FilterInvalid`."""
-        wanted = self.filter
-        if wanted.contains or wanted.regex or wanted.where or wanted.events or wanted.extensions:
-            return wanted.compiled()
-        return None

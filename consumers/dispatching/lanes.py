@@ -23,19 +23,6 @@ class Lanes:
         # Lanes with something to do and nobody under way, in the order in which they get their turn.
         self._ready: dict[str, None] = {}
 
-    def __len__(self) -> int:
-        """Events held, those under way included."""
-        return sum(map(len, self._lanes.values())) + sum(map(len, self._busy.values()))
-
-    @property
-    def waiting(self) -> bool:
-        """Whether anything is held that is not under way."""
-        return bool(self._lanes)
-
-    @property
-    def under_way(self) -> int:
-        return sum(map(len, self._busy.values()))
-
     def add(self, held: Held) -> None:
         """At the end of its lane."""
         lane = self._lanes.get(held.lane)
@@ -85,18 +72,15 @@ class Lanes:
         """When the first of the lanes that are not busy may go; None when there is none."""
         return min((self._lanes[name][0].not_before for name in self._ready), default=None)
 
-    def drop_waiting(self, feed: Feed) -> int:
-        """Forget what is not under way of a feed; how many. They come again from the bus."""
-        dropped = 0
+    def drop_waiting(self, feed: Feed) -> None:
+        """Forget what is not under way of a feed. It comes again from the bus."""
         for name, lane in list(self._lanes.items()):
             kept = deque(held for held in lane if held.feed is not feed)
-            dropped += len(lane) - len(kept)
             if kept:
                 self._lanes[name] = kept
             else:
                 del self._lanes[name]
                 self._ready.pop(name, None)
-        return dropped
 
     def busy_with(self, feed: Feed) -> int:
         """How many events of a feed are under way."""

@@ -17,9 +17,6 @@ class RecentIds:
     def __contains__(self, id: str) -> bool:
         return id in self._ids
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
     def add(self, id: str) -> None:
         ids = self._ids
         ids.pop(id, None)

@@ -27,6 +27,7 @@ from consumers.reports import (
     FilterQuarantined,
     FilterTimedOut,
 )
+from consumers.waits import doubled_secs
 from schemas.message import Delivery, Message
 
 _BATCH: Final = 200
@@ -162,7 +163,7 @@ class BindingRunner:
         return 0
 
     async def _pause(self, error: ConsumerError, failures: int) -> None:
-        step = min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(failures - 1, 16))
+        step = doubled_secs(_FIRST_SECS, _MOST_SECS, failures)
         if isinstance(error, BusRefused):
             step = _MOST_SECS
         self._report(BindingBusDown(self.name, str(error), step))

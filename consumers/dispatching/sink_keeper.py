@@ -10,6 +10,7 @@ from typing import Final
 from consumers.errors import SinkUnavailable
 from consumers.plugin import Sink
 from consumers.reports import BindingReporter, SinkDown
+from consumers.waits import doubled_secs
 
 _OPEN_SECS: Final = 30.0
 _CLOSE_SECS: Final = 10.0
@@ -75,7 +76,7 @@ class SinkKeeper:
         self._report(SinkDown(self._binding, reason, round(self._step_secs(), 1)))
 
     def _step_secs(self) -> float:
-        return min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(self._failures - 1, 16))
+        return doubled_secs(_FIRST_SECS, _MOST_SECS, self._failures)
 
     def _pause_secs(self) -> float:
         return self._step_secs() * random.uniform(0.5, 1.0)

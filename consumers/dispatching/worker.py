@@ -20,6 +20,7 @@ from consumers.errors import ConsumerError, SinkUnavailable
 from consumers.plugin import Done, Outcome, Reject, Retry, Sink
 from consumers.ports import ParkingLot
 from consumers.reports import BindingCrashed, BindingReporter, EventParked, ParkingFailed
+from consumers.waits import doubled_secs
 from schemas.message import Message
 
 PARKING_RETRY_SECS: Final = 2.0
@@ -56,9 +57,6 @@ class Worker:
     def taken(self) -> int:
         """Events that the sink has taken."""
         return self._strikes.taken
-
-    def __len__(self) -> int:
-        return len(self._lanes)
 
     def put(self, held: Held) -> None:
         """Let it go to the sink when its turn comes."""
@@ -129,34 +127,30 @@ class Worker:
         self._stirred.set()
 
     async def _take(self, batch: Sequence[Held]) -> None:
-        again: list[Held] = []
         try:
-            again = list(batch)
-            again = [held for held in batch if not self._known(held)]
-            # What is doomed and could not be parked is not offered again, and its lane waits for it.
-            stuck = {held for held in again if held.doomed and not await self._park(held, held.doomed)}
-            lanes = {held.lane for held in stuck}
-            again = [held for held in again if held in stuck or not held.doomed]
-            fresh = [held for held in again if held.lane not in lanes]
+            fresh = await self._offered(batch)
             outcomes = await self._ask(fresh) if fresh else None
             if outcomes is not None:
-                left = set(await self._apply(fresh, outcomes))
-                again = [held for held in again if held.lane in lanes or held in left]
+                await self._apply(fresh, outcomes)
         except Exception as error:  # A fault of ours: told, and not at once again.
             self._report(
                 BindingCrashed(self._binding, f"{type(error).__name__}: {error}", PARKING_RETRY_SECS)
             )
-            for held in again:
+            for held in batch:
                 held.not_before = asyncio.get_running_loop().time() + PARKING_RETRY_SECS
         finally:
-            self._lanes.back(batch, [held for held in again if held.feed.alive and not held.settled])
+            self._lanes.back(batch, [held for held in batch if held.feed.alive and not held.settled])
 
-    def _known(self, held: Held) -> bool:
-        """Whether the sink took it before, and only the settling got lost."""
-        if (held.redelivered or self._settings.once) and held.event.id in self._recent:
-            held.settle()
-            return True
-        return False
+    async def _offered(self, batch: Sequence[Held]) -> list[Held]:
+        """Those that the sink is to get. What it took before, so that only the settling got lost, is settled;
+        what is doomed and cannot be parked now is not offered again, and its lane waits for it."""
+        stuck: set[str] = set()
+        for held in batch:
+            if (held.redelivered or self._settings.once) and held.event.id in self._recent:
+                held.settle()
+            elif held.doomed and not await self._park(held, held.doomed):
+                stuck.add(held.lane)
+        return [held for held in batch if not held.settled and held.lane not in stuck]
 
     async def _ask(self, batch: Sequence[Held]) -> Sequence[Outcome] | None:
         """The sink's answers, one for each; None when it takes nothing now."""
@@ -177,9 +171,8 @@ class Worker:
             return [Retry(f"{type(error).__name__}: {error}")] * len(batch)
         return outcomes_of(said, len(batch))
 
-    async def _apply(self, batch: Sequence[Held], outcomes: Sequence[Outcome]) -> list[Held]:
-        """Settle, put off or park; what is to be tried again."""
-        again: list[Held] = []
+    async def _apply(self, batch: Sequence[Held], outcomes: Sequence[Outcome]) -> None:
+        """Settle, put off or park each."""
         taken = [held for held, outcome in zip(batch, outcomes, strict=True) if isinstance(outcome, Done)]
         for held in taken:
             held.settle()
@@ -194,7 +187,6 @@ class Worker:
                     continue
                 case Retry() if held.lane in failing:
                     # It waits for the one before it, and is not to blame.
-                    again.append(held)
                     continue
                 case Retry():
                     failing.add(held.lane)
@@ -204,9 +196,8 @@ class Worker:
                 case Reject():
                     doomed = True
                     held.strikes += 1
-            if not (doomed and await self._park(held, outcome.reason)):
-                again.append(held)
-        return again
+            if doomed:
+                await self._park(held, outcome.reason)
 
     async def _park(self, held: Held, reason: str) -> bool:
         held.doomed = reason
@@ -218,8 +209,8 @@ class Worker:
 
     def _put_off(self, held: Held, after_secs: float | None) -> None:
         settings = self._settings
-        step = settings.retry_secs * 2.0 ** min(max(held.strikes - 1, 0), 32)
-        wait = min(settings.retry_most_secs, step) * random.uniform(0.5, 1.0)
+        step = doubled_secs(settings.retry_secs, settings.retry_most_secs, held.strikes)
+        wait = step * random.uniform(0.5, 1.0)
         if after_secs is not None:
             wait = max(wait, min(after_secs, _LONGEST_WAIT_SECS))
         elif self._strikes.sink_at_fault:

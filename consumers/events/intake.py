@@ -15,10 +15,10 @@ from typing import Final
 
 from consumers.errors import BusRefused, ConsumerError
 from consumers.events.backlog import Backlog
-from consumers.events.gate import NO, YES, Gate, is_quarantine
 from consumers.events.held import Body, Feed, Held
 from consumers.events.parker import Parker
 from consumers.events.reports import BusBack, BusDown, StreamReporter
+from consumers.filtering import QUARANTINED, LoneFilter, Said
 from consumers.ports import Binding, BusSource, Subscription
 from schemas.envelope import Event
 from schemas.errors import DecodeError
@@ -49,7 +49,7 @@ class Intake:
         wanted: Wanted,
         source: BusSource,
         read: Reader,
-        gate: Gate | None,
+        filter: LoneFilter | None,
         backlog: Backlog,
         parker: Parker,
         arrived: Callable[[], None],
@@ -59,7 +59,7 @@ class Intake:
         self._name = wanted.binding.name
         self._source = source
         self._read = read
-        self._gate = gate
+        self._filter = filter
         self._backlog = backlog
         self._parker = parker
         self._arrived = arrived
@@ -88,8 +88,8 @@ class Intake:
         """Say what was settled and end; what was not comes again. Whether the bus was there until now."""
         alive = self._feed is not None and self._feed.alive
         await self._lose()
-        if self._gate is not None:
-            self._gate.close()
+        if self._filter is not None:
+            self._filter.close()
         return alive
 
     async def _subscribed(self) -> Subscription:
@@ -147,8 +147,8 @@ class Intake:
                 good.append(held)
         while good:
             good = self._sorted(good, await self._answers(good))
-            if good and self._gate is not None:
-                await asyncio.sleep(max(_LEAST_QUARANTINE_SECS, self._gate.quarantine_secs))
+            if good and self._filter is not None:
+                await asyncio.sleep(max(_LEAST_QUARANTINE_SECS, self._filter.quarantine_secs))
 
     def _held(self, feed: Feed, delivery: Delivery) -> Held:
         self._count += 1
@@ -160,21 +160,21 @@ class Intake:
             self._parker.park(held, f"the body cannot be read: {error}")
             return held
 
-    async def _answers(self, events: Sequence[Held]) -> Sequence[str]:
-        if self._gate is None:
-            return [YES] * len(events)
-        return await self._gate.answers([held.body for held in events if isinstance(held.body, Event)])
+    async def _answers(self, events: Sequence[Held]) -> Sequence[Said]:
+        if self._filter is None:
+            return [True] * len(events)
+        return await self._filter.answers([held.body for held in events if isinstance(held.body, Event)])
 
-    def _sorted(self, events: Sequence[Held], answers: Sequence[str]) -> list[Held]:
+    def _sorted(self, events: Sequence[Held], answers: Sequence[Said]) -> list[Held]:
         """Act on the answers; what is left for after the quarantine, from the first such on."""
         for index, (held, answer) in enumerate(zip(events, answers, strict=True)):
-            if answer == NO:
+            if answer is False:
                 held.settle()
-            elif answer == YES or self._wanted.offer:
-                held.undecided = "" if answer == YES else answer
+            elif answer is True or self._wanted.offer:
+                held.undecided = "" if answer is True else answer
                 self._backlog.put(held)
                 self._arrived()
-            elif is_quarantine(answer):
+            elif answer == QUARANTINED:
                 return list(events[index:])
             else:
                 self._parker.park(held, "the filter's pattern took too long on it")

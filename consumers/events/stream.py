@@ -25,14 +25,14 @@ from typing import Final, Generic, Self, TypeVar
 from consumers.errors import ConsumerError
 from consumers.events.acked_ids import AckedIds
 from consumers.events.backlog import Backlog
-from consumers.events.gate import Gate
 from consumers.events.held import Held
 from consumers.events.intake import Intake, Reader, Wanted
 from consumers.events.parker import Parker
 from consumers.events.received import Received, Settling
-from consumers.events.reports import StreamReporter
-from consumers.filtering import CompiledFilter
+from consumers.events.reports import FilterQuarantined, StreamReporter
+from consumers.filtering import CompiledFilter, LoneFilter, PatternQuarantined
 from consumers.ports import BusSource, ParkingLot
+from consumers.waits import doubled_secs
 
 T = TypeVar("T", bound=Received)
 
@@ -67,15 +67,16 @@ class EventStream(Generic[T]):
         self._backlog = Backlog()
         self._news = asyncio.Event()
         self._acked = AckedIds()
+        self._report = report
         self._tasks: list[asyncio.Task[None]] = []
         self._used = False
         self._closed = False
         self.name = self._binding.name
         label = self.name if self._binding.durable else NOT_NAMED
         self._parker = Parker(self.name, label, lot, report)
-        self._gate = None if filter is None else Gate(self.name, filter, report)
+        asked = None if filter is None else LoneFilter(filter, self._quarantined)
         self._intake = Intake(
-            wanted, source, read, self._gate, self._backlog, self._parker, self._news.set, report
+            wanted, source, read, asked, self._backlog, self._parker, self._news.set, report
         )
 
     async def __aenter__(self) -> Self:
@@ -151,6 +152,9 @@ class EventStream(Generic[T]):
         except TimeoutError:
             return
 
+    def _quarantined(self, found: PatternQuarantined) -> None:
+        self._report(FilterQuarantined(self.name, found.part, round(found.retry_secs, 1)))
+
     # -- for the events in hand ------------------------------------------------
 
     def acked(self, held: Held) -> None:
@@ -159,7 +163,7 @@ class EventStream(Generic[T]):
 
     def put_off(self, held: Held, after_secs: float | None) -> None:
         if after_secs is None:
-            after_secs = min(_RETRY_MOST_SECS, _RETRY_SECS * 2.0 ** min(held.attempt - 1, 16))
+            after_secs = doubled_secs(_RETRY_SECS, _RETRY_MOST_SECS, held.attempt)
         if held.feed.alive:
             wait = min(_LONGEST_WAIT_SECS, max(0.0, after_secs))
             self._backlog.put_off(held, asyncio.get_running_loop().time() + wait)

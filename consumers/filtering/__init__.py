@@ -12,12 +12,13 @@
 and filter; it need not be waited for. `replace`, `remove`, `in` and `len` do what they say.
 `EventFilter.compiled` checks a filter (in any thread); what it gives can be added without work on the event
 loop. `decide_now` and `settled_now` are for who has no event loop. `close` ends the engine.
-`PatternQuarantined` is what `on_quarantine` gets. `narrowed_keys` says which topic patterns are enough for
-a filter.
+`PatternQuarantined` is what `on_quarantine` gets. `LoneFilter` is for one filter by itself. `narrowed_keys`
+says which topic patterns are enough for a filter.
 """
 
 from consumers.filtering.engine import Decision, FilterEngine
 from consumers.filtering.event_filter import CompiledFilter, EventFilter
+from consumers.filtering.lone_filter import LoneFilter, Said
 from consumers.filtering.narrowing import narrowed_keys
 from consumers.filtering.verdicts import BUSY, QUARANTINED, TIMEOUT, PatternQuarantined, Reason, Verdict
 
@@ -29,8 +30,10 @@ __all__ = [
     "Decision",
     "EventFilter",
     "FilterEngine",
+    "LoneFilter",
     "PatternQuarantined",
     "Reason",
+    "Said",
     "Verdict",
     "narrowed_keys",
 ]

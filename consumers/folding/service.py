@@ -37,6 +37,7 @@ from consumers.reports import (
     FoldingReady,
     ParkingFailed,
 )
+from consumers.waits import doubled_secs
 from schemas.codecs import decode
 from schemas.errors import DecodeError
 from schemas.message import MSGPACK, Delivery, Message
@@ -198,7 +199,7 @@ class CallFolding:
                 return
 
     async def _pause(self, error: ConsumerError, failures: int) -> None:
-        step = min(_MOST_SECS, _FIRST_SECS * 2.0 ** min(failures - 1, 16))
+        step = doubled_secs(_FIRST_SECS, _MOST_SECS, failures)
         if isinstance(error, BusRefused):
             step = _MOST_SECS
         self._report(BindingBusDown(FOLDING, str(error), step))

@@ -8,7 +8,7 @@ from typing import Any
 from consumers.app.definition import CALLS, BindingDefinition
 from consumers.dispatching.settings import DispatchSettings
 from consumers.errors import ConsumerError, FilterInvalid
-from consumers.filtering import EventFilter
+from consumers.filtering import CompiledFilter, EventFilter
 from consumers.sinks.registry import SinkRegistry
 from publisher.configuration.binding import BindingSettings
 from publisher.configuration.section import EMBEDDED
@@ -29,25 +29,29 @@ def definitions_of(settings: Settings) -> list[BindingDefinition]:
     errors: list[str] = []
     embedded = settings.bus.read_url().reveal() == EMBEDDED
     for index, binding in enumerate(settings.binding):
-        path: KeyPath = ("binding", index)
-        wrong = [
-            f"{settings.place((*path, *where))}: binding {binding.name}: {sentence}"
-            for where, sentence in _wrong(binding, embedded)
-        ]
+        wrong = list(_wrong(binding, embedded))
+        compiled = None
         try:
-            definition = definition_of(binding, settings, registry)
+            compiled = _compiled(filter_of(binding))
+        except FilterInvalid as error:
+            wrong.append(((error.part.partition(".")[0],), str(error)))
+        try:
+            found.append(definition_of(binding, compiled, settings, registry))
         except ConsumerError as error:
-            wrong.append(f"{settings.place((*path, 'sink'))}: binding {binding.name}: {error}")
-        else:
-            found.append(definition)
-        errors += wrong
+            wrong.append((("sink",), str(error)))
+        errors += [
+            f"{settings.place(('binding', index, *where))}: binding {binding.name}: {sentence}"
+            for where, sentence in wrong
+        ]
     if errors:
         raise ConfigurationError("\n".join(errors))
     return found
 
 
-def definition_of(binding: BindingSettings, settings: Settings, registry: SinkRegistry) -> BindingDefinition:
-    """One binding. Raises `SinkMisconfigured`; its keys and its filter are not looked at."""
+def definition_of(
+    binding: BindingSettings, compiled: CompiledFilter | None, settings: Settings, registry: SinkRegistry
+) -> BindingDefinition:
+    """One binding with its filter. Raises `SinkMisconfigured`; its keys are not looked at."""
     sink = registry.find(binding.sink)
     options = sink.options(binding.sink_options)
     return BindingDefinition(
@@ -56,6 +60,7 @@ def definition_of(binding: BindingSettings, settings: Settings, registry: SinkRe
         options=options,
         keys=tuple(binding.keys),
         filter=filter_of(binding),
+        compiled=compiled,
         settings=DispatchSettings(
             prefetch=binding.prefetch,
             concurrency=binding.concurrency,
@@ -85,16 +90,18 @@ def filter_of(binding: BindingSettings) -> EventFilter:
     )
 
 
+def _compiled(wanted: EventFilter) -> CompiledFilter | None:
+    """The filter ready for use, None where it takes everything. Raises `FilterInvalid`."""
+    asks = wanted.contains or wanted.regex or wanted.where or wanted.events or wanted.extensions
+    return wanted.compiled() if asks else None
+
+
 def _wrong(binding: BindingSettings, embedded: bool) -> Iterator[tuple[KeyPath, str]]:
     for index, key in enumerate(binding.keys):
         try:
             check_pattern(key)
         except PatternError as error:
             yield ("keys", index), f"keys: {error}"
-    try:
-        filter_of(binding).compiled()
-    except FilterInvalid as error:
-        yield (error.part.partition(".")[0],), str(error)
     if embedded and binding.partitions:
         yield ("partitions",), "partitions: the embedded bus has none; they need RabbitMQ ([bus] url)"
     if not embedded and binding.start == "oldest":

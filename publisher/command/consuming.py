@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from consumers.app.fold_keeper import FoldKeeper
 from consumers.folding import FOLDING, FoldingSettings
 from consumers.ports import BusSource, CallBus, ParkingLot
 from consumers.reports import BindingReporter, ConfigurationChanged, ConfigurationRefused
+from publisher.adapters.clock import SystemClock
 from publisher.app import rabbit_settings
 from publisher.command.bindings import definitions_of
 from publisher.configuration.loading import load
@@ -53,8 +53,8 @@ def broker_settings(settings: Settings, name: str) -> SourceSettings:
 def parking_lot_of(settings: Settings) -> ParkingLot:
     """Where events are parked: on the broker, or in a file beside the journals."""
     if settings.bus.read_url().reveal() == EMBEDDED:
-        return ParkingFile(settings.journal.dir / PARKING_FILE, _now_us)
-    return RabbitLot(broker_settings(settings, "ami-bus parking"), _now_us)
+        return ParkingFile(settings.journal.dir / PARKING_FILE, SystemClock().now_us)
+    return RabbitLot(broker_settings(settings, "ami-bus parking"), SystemClock().now_us)
 
 
 class Consuming:
@@ -96,9 +96,9 @@ class Consuming:
         self._folding = FoldKeeper(taken, told, self._lot, trunks, report, folding)
         self.bindings = BindingSet({EVENTS: events, CALLS: calls}, self._lot, report)
 
-    async def start(self) -> None:
-        """Serve the bindings of the configuration. Raises `ConfigurationError`."""
-        await self._apply(definitions_of(self._settings))
+    async def start(self, definitions: Sequence[BindingDefinition]) -> None:
+        """Serve these bindings."""
+        await self._apply(definitions)
 
     async def follow(self, file: Path) -> None:
         """Take over changed bindings when the file changes or SIGHUP comes, until cancelled. What is wrong is
@@ -162,7 +162,3 @@ def _state(file: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -86,9 +86,8 @@ async def serve(
 ) -> None:
     """Run what the roles say until a signal; with `show` print what passes. `file` is followed for changes of
     the bindings."""
-    if CONSUMERS in roles:
-        # What is wrong with a binding is told before anything begins.
-        definitions_of(settings)
+    # What is wrong with a binding is told before anything begins.
+    definitions = definitions_of(settings) if CONSUMERS in roles else []
     trunks = {pbx.name: pbx.trunks for pbx in settings.pbx}
     if COLLECTOR not in roles:
         settings = settings.model_copy(update={"pbx": []})
@@ -107,7 +106,7 @@ async def serve(
     works: list[Coroutine[Any, Any, None]] = []
     try:
         if consuming is not None:
-            await consuming.start()
+            await consuming.start(definitions)
             if file is not None:
                 works.append(consuming.follow(file))
         if show:

@@ -135,9 +135,3 @@ class JournalledCommand:
     @property
     def is_final(self) -> bool:
         return bool(self.state)
-
-
-def place(entry: str) -> tuple[int, int]:
-    """A stream's entry as numbers to compare."""
-    ms, _, number = entry.partition("-")
-    return (int(ms) if ms.isdecimal() else 0), (int(number) if number.isdecimal() else 0)

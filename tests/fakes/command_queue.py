@@ -21,7 +21,6 @@ from publisher.commanding.entries import (
     QueuedCommand,
     Tenure,
     Verdict,
-    place,
 )
 from publisher.errors import CommandQueueError, QueueFenced, QueueHeld
 from schemas.command import MAX_BODY_BYTES
@@ -148,7 +147,7 @@ class FakeCommandQueue:
         claimed: list[QueuedCommand] = []
         looked_at = 0
         for stream, last in zip((data.interactive, data.bulk), upto, strict=True):
-            within = [entry for entry in stream if last == "+" or place(entry) <= place(last)]
+            within = [entry for entry in stream if last == "+" or _place(entry) <= _place(last)]
             for entry in within[: most - looked_at]:
                 looked_at += 1
                 id = stream.pop(entry)
@@ -294,3 +293,9 @@ def described(id: str, known: Hash) -> QueuedCommand:
 def _raise_next(errors: dict[str, list[CommandQueueError]], name: str) -> None:
     if waiting := errors.get(name):
         raise waiting.pop(0)
+
+
+def _place(entry: str) -> tuple[int, int]:
+    """A stream's entry as numbers to compare."""
+    ms, _, number = entry.partition("-")
+    return (int(ms) if ms.isdecimal() else 0), (int(number) if number.isdecimal() else 0)
