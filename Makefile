@@ -38,7 +38,8 @@ $(VENV)/.test-ready: pyproject.toml $(VENV)/.run-ready
 	@$(PIP) -e '.[test]'
 	@touch $@
 
-# The tests talk to a real RabbitMQ and Redis: from a Docker engine where one answers, else from Debian's packages.
+# The tests talk to a real RabbitMQ, Redis and PostgreSQL: from a Docker engine where one answers, else from Debian's
+# packages.
 services:
 	@sh tests/services/install.sh
 
