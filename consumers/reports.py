@@ -1,6 +1,7 @@
 """What the consumers have to say: named events, turned into log lines by whoever runs them.
 
-Data only. `LEVEL` is how loud one is. Texts hold no secret and no full phone number.
+Data only. `LEVEL` is how loud one is; `REPEATS` is False where none is kept back as a repeat. Texts hold no
+secret and no full phone number.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ class BindingReport:
     """Anything worth telling of a binding. `binding` is its name in the configuration."""
 
     LEVEL: ClassVar[str] = "info"
+    REPEATS: ClassVar[bool] = True
 
     binding: str
 
@@ -112,6 +114,8 @@ class ConfigurationChanged(BindingReport):
     """The configuration was read again: these bindings are served now. `restart_for`: tables that changed
     too, and count only after a restart."""
 
+    REPEATS: ClassVar[bool] = False
+
     bindings: tuple[str, ...]
     restart_for: tuple[str, ...]
 
@@ -121,6 +125,7 @@ class ConfigurationRefused(BindingReport):
     """The changed configuration is wrong; everything goes on as it was."""
 
     LEVEL: ClassVar[str] = "error"
+    REPEATS: ClassVar[bool] = False
 
     reason: str
 

@@ -102,7 +102,7 @@ class LogReporter:
         key = (_subject(report), name, _kind_of_repeat(report))
         now = self._now()
         last = self._last.get(key)
-        if last is not None and now - last < _REPEAT_SECS:
+        if last is not None and now - last < _REPEAT_SECS and getattr(type(report), "REPEATS", True):
             self._kept_back[key] = self._kept_back.get(key, 0) + 1
             return
         if len(self._last) >= _REMEMBERED:
